@@ -384,7 +384,7 @@ ARCHITECTURES = {
     "resnet8": Architecture(
         ResNet8,
         "residual CNN, batch norm kept as nodes",
-        epochs=8,
+        epochs=7,
         optimizer="sgd",
         learning_rate=0.2,
         weight_decay=5e-4,
