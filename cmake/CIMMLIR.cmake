@@ -27,6 +27,8 @@ set_target_properties(LLVM PROPERTIES
   IMPORTED_SONAME_RELWITHDEBINFO ""
   INTERFACE_LINK_LIBRARIES
     "LLVMRemarks;LLVMAsmParser;LLVMBitReader;LLVMBitstreamReader;LLVMCore;LLVMBinaryFormat;LLVMTargetParser;LLVMSupport;LLVMDemangle")
+# ... and so that its folder does not become a run path of every executable.
+list(APPEND CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES ${LLVM_LIBRARY_DIRS})
 foreach(config RELEASE DEBUG MINSIZEREL)
   set(CMAKE_MAP_IMPORTED_CONFIG_${config} ${config} RELWITHDEBINFO "")
 endforeach()
