@@ -1,0 +1,162 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Verifiers of the tile level. Constraint names are those of the op docs.
+#include "dialects/CIM/IR/CIM.h"
+
+using namespace mlir;
+using namespace cim::ir;
+
+/// Bytes of one element as stored in data memories: sub-byte types take one.
+static int64_t storedBytes(Type type) {
+  if (type.isIndex())
+    return 8;
+  return std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
+}
+
+static int64_t byteSize(MemRefType type) {
+  return type.getNumElements() * storedBytes(type.getElementType());
+}
+
+MemAttr BufferOp::getMem() {
+  return cast<MemAttr>(cast<MemRefType>(getType()).getMemorySpace());
+}
+
+int64_t BufferOp::getByteSize() {
+  return byteSize(cast<MemRefType>(getType()));
+}
+
+LogicalResult BufferOp::verify() {
+  auto type = dyn_cast<MemRefType>(getType());
+  if (!type || !type.hasStaticShape() || !type.getLayout().isIdentity() ||
+      !isa_and_nonnull<MemAttr>(type.getMemorySpace()))
+    return emitOpError("buffer_c1: the type must be a static memref with "
+                       "identity layout and a #cim.mem memory space, found ")
+           << getType();
+  if (getValue().has_value() != (getKind() == BufferKind::constant))
+    return emitOpError("buffer_c2: a value is present exactly for constants");
+  if (getValue()) {
+    auto valueType = cast<ShapedType>(getValue()->getType());
+    int64_t bytes =
+        valueType.getNumElements() * storedBytes(valueType.getElementType());
+    if (bytes != byteSize(type))
+      return emitOpError("buffer_c2: value has ")
+             << bytes << " bytes, the buffer " << byteSize(type);
+  }
+  BufferKind kind = getKind();
+  if (kind != BufferKind::temp && kind != BufferKind::resident &&
+      getMem().getSpace() != MemorySpace::dram)
+    return emitOpError("buffer_c3: ")
+           << stringifyBufferKind(kind) << " buffers are in dram, found "
+           << stringifyMemorySpace(getMem().getSpace());
+  if (getOffset() && *getOffset() % 64)
+    return emitOpError("buffer_c4: offset ")
+           << *getOffset() << " is not a multiple of 64";
+  return success();
+}
+
+/// Checks dma_c1 and dma_c2 for one side.
+static LogicalResult verifyAccess(Operation *op, StringRef rule, Value buffer,
+                                  int64_t offset, ArrayRef<int64_t> sizes,
+                                  ArrayRef<int64_t> strides,
+                                  int64_t elemBytes) {
+  if (sizes.size() != strides.size())
+    return op->emitOpError() << rule << ": " << sizes.size() << " sizes but "
+                             << strides.size() << " strides";
+  int64_t low = offset, high = offset + elemBytes;
+  for (auto [size, stride] : llvm::zip_equal(sizes, strides)) {
+    if (size < 1)
+      return op->emitOpError()
+             << rule << ": size " << size << " is not positive";
+    (stride < 0 ? low : high) += stride * (size - 1);
+  }
+  auto type = dyn_cast<MemRefType>(buffer.getType());
+  if (!type || !type.hasStaticShape())
+    return op->emitOpError() << rule << ": operands are static memrefs";
+  if (low < 0 || high > byteSize(type))
+    return op->emitOpError()
+           << rule << ": access to bytes [" << low << ", " << high
+           << ") leaves the buffer of " << byteSize(type) << " bytes";
+  return success();
+}
+
+static LogicalResult verifyDma(Operation *op, ArrayRef<int64_t> sizes,
+                               int64_t elemBytes) {
+  if (sizes.empty() || sizes.size() > 6)
+    return op->emitOpError("dma_c1: 1 to 6 dimensions, found ") << sizes.size();
+  if (elemBytes != 1 && elemBytes != 2 && elemBytes != 4 && elemBytes != 8)
+    return op->emitOpError("dma_c2: element size is 1, 2, 4 or 8 bytes, found ")
+           << elemBytes;
+  return success();
+}
+
+LogicalResult DmaCopyOp::verify() {
+  if (failed(verifyDma(*this, getSizes(), getElemBytes())) ||
+      failed(verifyAccess(*this, "dma_c2", getSrc(), getSrcOffset(), getSizes(),
+                          getSrcStrides(), getElemBytes())))
+    return failure();
+  return verifyAccess(*this, "dma_c2", getDst(), getDstOffset(), getSizes(),
+                      getDstStrides(), getElemBytes());
+}
+
+LogicalResult DmaFillOp::verify() {
+  if (failed(verifyDma(*this, getSizes(), getElemBytes())))
+    return failure();
+  return verifyAccess(*this, "dma_c2", getDst(), getDstOffset(), getSizes(),
+                      getDstStrides(), getElemBytes());
+}
+
+LogicalResult WriteWeightsOp::verify() {
+  if (getPosition().size() != 2 || getShape().size() != 2 ||
+      getStrides().size() != 2 || getCopies().size() != 4)
+    return emitOpError("write_c1: position, shape and strides have two "
+                       "entries, copies four");
+  int64_t planes = getPlanes();
+  WeightFormat format = getFormat();
+  bool ok = format == WeightFormat::planes ? planes >= 1 && planes <= 8
+            : format == WeightFormat::int8 ? planes == 8
+                                           : planes >= 2 && planes <= 16;
+  if (!ok)
+    return emitOpError("write_c2: ") << planes << " planes do not fit format "
+                                     << stringifyWeightFormat(format);
+  return success();
+}
+
+LogicalResult MacOp::verify() {
+  if (getMSizes().empty() || getMSizes().size() > 4 || getKSizes().empty() ||
+      getKSizes().size() > 4 || getShape().size() != 2 ||
+      getPosition().size() != 2)
+    return emitOpError("mac_c1: 1 to 4 m loops, 1 to 4 k loops, two entries in "
+                       "position and shape");
+  int64_t rows = 1;
+  for (int64_t size : getKSizes())
+    rows *= size;
+  if (rows != getShape()[0])
+    return emitOpError("mac_c1: the k loops cover ")
+           << rows << " rows, the tile has " << getShape()[0];
+  if ((getInit() == AccInit::bias) != static_cast<bool>(getBias()))
+    return emitOpError("mac_c2: a bias operand is present exactly when init is "
+                       "bias");
+  SmallVector<int64_t> sizes(getMSizes()), strides(getMStrides());
+  llvm::append_range(sizes, getKSizes());
+  llvm::append_range(strides, getKStrides());
+  Type element = cast<MemRefType>(getAct().getType()).getElementType();
+  return verifyAccess(*this, "mac_c1", getAct(), getActOffset(), sizes, strides,
+                      storedBytes(element));
+}
+
+LogicalResult VectorOp::verify() {
+  size_t count = getBuffers().size();
+  if (getSizes().empty() || getSizes().size() > 6)
+    return emitOpError("vector_c1: 1 to 6 loops, found ") << getSizes().size();
+  if (getOffsets().size() != count || getStrides().size() != count ||
+      getGathers().size() != count)
+    return emitOpError("vector_c1: ")
+           << count << " operands need as many offsets, strides and gathers";
+  for (Attribute strides : getStrides()) {
+    auto list = dyn_cast<DenseI64ArrayAttr>(strides);
+    if (!list || list.size() != static_cast<int64_t>(getSizes().size()))
+      return emitOpError("vector_c1: one stride per loop and operand");
+  }
+  return success();
+}
