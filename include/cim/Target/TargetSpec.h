@@ -19,9 +19,12 @@ namespace cim {
 
 /// Where a parameter's value comes from.
 enum class Provenance : uint8_t { Published, Measured, Assumed };
+/// "published", "measured", "assumed".
+const char *name(Provenance provenance);
 
+/// Default member values are those of the preset "m50".
 struct TargetSpec {
-  std::string name;
+  std::string name = "m50";
   std::string description;
 
   // System.
@@ -32,20 +35,20 @@ struct TargetSpec {
 
   // Chip.
   uint32_t coresPerChip = 2;
-  uint64_t dramBytes = 0;
-  double dramBytesPerCycle = 0;  ///< Peak.
-  double dramEfficiency = 0.85;  ///< Reachable share of the peak.
-  uint32_t dramLatencyCycles = 0;
-  uint64_t l2Bytes = 0;
-  double l2BytesPerCycle = 0;
-  uint32_t l2LatencyCycles = 0;
+  uint64_t dramBytes = uint64_t(24) << 30;
+  double dramBytesPerCycle = 122.88; ///< Peak.
+  double dramEfficiency = 0.85;      ///< Reachable share of the peak.
+  uint32_t dramLatencyCycles = 125;
+  uint64_t l2Bytes = 16 << 20;
+  double l2BytesPerCycle = 256;
+  uint32_t l2LatencyCycles = 30;
 
   // Core memories.
-  uint64_t l1Bytes = 0;
-  double l1BytesPerCycle = 0;
+  uint64_t l1Bytes = 4 << 20;
+  double l1BytesPerCycle = 256;
   uint32_t l1AccessBytes = 32; ///< A shorter contiguous run costs this much.
-  uint64_t accBytes = 0;
-  double accBytesPerCycle = 0;
+  uint64_t accBytes = 1 << 20;
+  double accBytesPerCycle = 1024;
 
   // CIM array.
   uint32_t macroRows = 128, macroCols = 128; ///< One macro.
@@ -59,7 +62,8 @@ struct TargetSpec {
   uint32_t writeStartupCycles = 16;
   uint32_t bfpMantissaBits = 12;
   uint32_t bfpBlockRows = 64;
-  uint32_t bfpAlignCycles = 1; ///< Extra cycles per activation row (13 = 12 + 1).
+  uint32_t bfpAlignCycles =
+      1; ///< Extra cycles per activation row (13 = 12 + 1).
 
   // Vector unit.
   uint32_t vecBytesPerCycle = 512; ///< Lanes = this / element bytes.
@@ -80,7 +84,7 @@ struct TargetSpec {
   uint32_t semaphores = 1024;
 
   // Energy.
-  double bitMacFj = 0.9;        ///< One 8-bit activation x 1-bit weight.
+  double bitMacFj = 7.2; ///< One 8-bit activation x 1-bit weight.
   double weightWritePjPerByte = 2.0;
   double l1PjPerByte = 0.65;
   double l2PjPerByte = 1.0;
@@ -92,6 +96,8 @@ struct TargetSpec {
 
   /// Provenance per field name (YAML key); absent means Assumed.
   std::map<std::string, Provenance> provenance;
+  /// Source or reason per field name; informational.
+  std::map<std::string, std::string> notes;
 
   uint32_t arrayRows() const { return macroRows * macrosDown; }
   uint32_t arrayCols() const { return macroCols * macrosAcross; }
@@ -99,19 +105,25 @@ struct TargetSpec {
   double dramEffectiveBytesPerCycle() const {
     return dramBytesPerCycle * dramEfficiency;
   }
-  /// Explains the first thing that is wrong ("field: value; limit; what to do").
+  /// Explains the first thing that is wrong ("field: value; limit; what to
+  /// do").
   absl::Status validate() const;
   bool operator==(const TargetSpec &) const = default;
 
-  /// Parses and validates; `origin` names the source in messages.
+  /// Parses and validates; `origin` names the source in messages. A field is
+  /// written `clock_mhz: 1250` (assumed) or `clock_mhz: {value: 1250,
+  /// provenance: published, note: "..."}`; absent fields keep the default.
+  /// Errors: "<origin>:<line>: <what>; <limit and value>; <what to do>".
   static absl::StatusOr<TargetSpec> fromYaml(std::string_view text,
                                              std::string_view origin);
   /// A preset's name ("m50") or the path of a YAML file.
   static absl::StatusOr<TargetSpec> load(const std::string &nameOrPath);
   /// Names of the shipped presets, sorted.
   static std::vector<std::string> presets();
+  /// Every field in the long form; fromYaml reads it back to an equal spec.
   std::string toYaml() const;
-  /// Stable 64-bit hash over every field that changes programs or timing.
+  /// Stable 64-bit hash over every field that changes programs or timing (name,
+  /// description, provenance and energies do not).
   uint64_t hash() const;
 };
 
