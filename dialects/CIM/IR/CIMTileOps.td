@@ -204,7 +204,7 @@ def CIM_KernelOp : CIM_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> {
     A straight-line program run once per iteration. Block arguments are the
     operands' elements: first the inputs, then (for reductions and partial updates) the old
     values of the outputs that the body uses; `cim.kernel_yield` stores the outputs.
-    Body ops are scalar `arith`, `math`, `quant` ops, `linalg.index`-like
+    Body ops are scalar `arith` and `math` ops, `cim.kernel_quantize`, `cim.kernel_dequantize`,
     `cim.kernel_index` and `cim.kernel_gather`.
 
     ```mlir
@@ -245,6 +245,47 @@ def CIM_KernelYieldOp : CIM_Op<"kernel_yield", [Pure, Terminator, ReturnLike]> {
   let description = [{ Operand types equal the kernel's output types. }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values `:` type($values) attr-dict";
+}
+
+def CIM_KernelQuantizeOp : CIM_Op<"kernel_quantize", [Pure]> {
+  let summary = "Quantizes a float (numerics Q1)";
+  let description = [{
+    `clamp(rne(x / scale) + zero, low, high)`; with scale 1 the second half of a
+    requantization (Q3).
+  }];
+  let arguments = (ins F32:$input, F32Attr:$scale, I64Attr:$zero, I64Attr:$low,
+                       I64Attr:$high);
+  let results = (outs AnySignlessInteger:$result);
+  let assemblyFormat = [{
+    $input `scale` $scale `zero` $zero `range` `[` $low `,` $high `]` attr-dict
+    `:` type($result)
+  }];
+}
+
+def CIM_KernelDequantizeOp : CIM_Op<"kernel_dequantize", [Pure]> {
+  let summary = "Dequantizes an integer (numerics Q2)";
+  let description = [{ `f32(x - zero) * scale`. }];
+  let arguments = (ins AnySignlessInteger:$input, F32Attr:$scale, I64Attr:$zero);
+  let results = (outs F32:$result);
+  let assemblyFormat = [{
+    $input `scale` $scale `zero` $zero attr-dict `:` type($input)
+  }];
+}
+
+def CIM_StageEnum : I32EnumAttr<"StageKind", "when a stage runs", [
+    I32EnumAttrCase<"load", 0>, I32EnumAttrCase<"run", 1>]> {
+  let cppNamespace = "::cim::ir";
+}
+
+def CIM_StageOp : CIM_Op<"stage", [SingleBlock, NoTerminator, NoRegionArguments]> {
+  let summary = "Engine operations that run together";
+  let description = [{
+    `load` runs once after loading and makes weights resident; `run` runs for
+    every inference (device.md D1.5).
+  }];
+  let arguments = (ins CIM_StageEnum:$kind);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$kind attr-dict-with-keyword $body";
 }
 
 #endif // CIM_TILE_OPS_TD
