@@ -29,6 +29,7 @@ class Architecture:
     optimizer: str  # "sgd" or "adamw"
     learning_rate: float  # the peak of the one-cycle schedule
     weight_decay: float
+    batch: int = 256
     exporter: str = "torchscript"  # or "dynamo"
     opset: int = 17
     keep_batch_norm: bool = False  # BatchNormalization stays a node
@@ -209,7 +210,7 @@ class Squeeze(nn.Module):
 
 
 class Wide(nn.Module):
-    """5x5 stem, inception-like branches, strided convolutions, average pools."""
+    """5x5 stem, inception-like branches, strides, average pools."""
 
     def __init__(self, width=32):
         super().__init__()
@@ -393,10 +394,11 @@ ARCHITECTURES = {
     "encoder": Architecture(
         Encoder,
         "pre-LN transformer encoder on 4x4 patches",
-        epochs=8,
+        epochs=10,
         optimizer="adamw",
-        learning_rate=4e-3,
+        learning_rate=2e-3,
         weight_decay=0.05,
+        batch=64,
     ),
     "vgg": Architecture(
         VGG,
@@ -434,6 +436,7 @@ ARCHITECTURES = {
         optimizer="adamw",
         learning_rate=2e-3,
         weight_decay=0.05,
+        batch=64,
         exporter="dynamo",
         opset=20,
     ),
@@ -444,6 +447,7 @@ ARCHITECTURES = {
         optimizer="adamw",
         learning_rate=3e-3,
         weight_decay=0.05,
+        batch=64,
         exporter="dynamo",
         opset=18,
         dynamic_batch=True,

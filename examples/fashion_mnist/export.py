@@ -11,8 +11,8 @@ import torch
 
 def _torchscript(model, x, path, opset, keep_batch_norm, dynamic_batch):
     # Exporting for inference fuses BatchNormalization into Conv. PRESERVE
-    # keeps the module's own mode (evaluation) and both nodes. Constant folding
-    # would then complain; without batch norm it transposes Linear weights.
+    # keeps the module's own mode (evaluation) and both nodes; constant folding
+    # is for the inference mode only, where it transposes Linear weights.
     mode = torch.onnx.TrainingMode
     torch.onnx.export(
         model,
@@ -92,17 +92,16 @@ def export(
 
     proto = onnx.load(path)
     _name_initializers(proto.graph)
-    # Traceback and module metadata, with paths of the exporting machine.
-    for node in proto.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output):
-        del value.metadata_props[:]
-    names = collections.Counter(n.name for n in proto.graph.node)
+    # Exporters leave stack traces here, with paths of the exporting machine.
+    graph = proto.graph
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    names = collections.Counter(n.name for n in graph.node)
     wrong = [n for n, count in names.items() if not n or count > 1]
     if wrong:
         raise ValueError(f"{path}: nodes without a name of their own: {wrong}")
-    kinds = collections.Counter(n.op_type for n in proto.graph.node)
+    kinds = collections.Counter(n.op_type for n in graph.node)
     if keep_batch_norm and not kinds["BatchNormalization"]:
         raise ValueError(f"{path}: the exporter folded batch norm")
     onnx.checker.check_model(proto, full_check=True)

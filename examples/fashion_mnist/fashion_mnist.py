@@ -70,7 +70,7 @@ def load(data, split):
 
 
 def to_input(images):
-    """uint8 [N, 28, 28] -> the models' input, float32 [N, 1, 28, 28] in [0, 1]."""
+    """uint8 [N, 28, 28] -> model input, float32 [N, 1, 28, 28] in [0, 1]."""
     return (images[:, None].astype(np.float32)) / np.float32(255)
 
 

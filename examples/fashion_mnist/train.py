@@ -21,7 +21,6 @@ import fashion_mnist
 from architectures import ARCHITECTURES
 from export import export
 
-BATCH = 256
 SHIFT = 2  # pixels, each way
 
 
@@ -58,7 +57,7 @@ def train(model, arch, epochs, images, labels, seed):
     rng = np.random.default_rng(seed)
     pad = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT))
     images = np.pad(images, pad)
-    steps = len(images) // BATCH
+    steps = len(images) // arch.batch
     optimizer = make_optimizer(model, arch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
@@ -74,7 +73,7 @@ def train(model, arch, epochs, images, labels, seed):
         start, total = time.time(), 0.0
         order = rng.permutation(len(images))
         for step in range(steps):
-            rows = order[step * BATCH : (step + 1) * BATCH]
+            rows = order[step * arch.batch : (step + 1) * arch.batch]
             x = augmented(images, rows, rng)
             x = x.to(memory_format=torch.channels_last)
             loss = loss_of(model(x), torch.from_numpy(labels[rows]))
@@ -141,12 +140,14 @@ def main():
 
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f"{args.name or args.arch}.onnx"
+    exporter = args.exporter or arch.exporter
     kinds = export(
         model,
         path,
-        exporter=args.exporter or arch.exporter,
+        exporter=exporter,
         opset=args.opset or arch.opset,
-        keep_batch_norm=arch.keep_batch_norm,
+        # The dynamo exporter has no way to keep them.
+        keep_batch_norm=arch.keep_batch_norm and exporter == "torchscript",
         dynamic_batch=arch.dynamic_batch,
     )
     print(", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items())))
