@@ -58,6 +58,19 @@ target_link_libraries(cim_pch PUBLIC cim_mlir_flags)
 target_compile_options(cim_pch PRIVATE -fno-exceptions)
 target_precompile_headers(cim_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/MLIRPrecompiled.h)
 
+# cim_use_mlir(TARGET): compiles a target as the precompiled header was, and
+# with it. For executables: also in position-independent code, as the libraries.
+function(cim_use_mlir name)
+  target_link_libraries(${name} PRIVATE cim_mlir_flags)
+  target_compile_options(${name} PRIVATE -fno-exceptions)
+  get_target_property(type ${name} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${name} PRIVATE -fPIC)
+  endif()
+  target_precompile_headers(${name} REUSE_FROM cim_pch)
+endfunction()
+
 # cim_add_mlir_library(NAME SOURCES ... [DEPENDS targets] [LINK libs]
 #                      [EXCEPTIONS] [NO_PCH]): compile-side library, built with
 # the shared precompiled header. EXCEPTIONS (for wrappers around throwing
@@ -67,12 +80,21 @@ function(cim_add_mlir_library name)
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC cim_mlir_flags ${ARG_LINK})
   if(NOT ARG_EXCEPTIONS)
-    target_compile_options(${name} PRIVATE -fno-exceptions)
-    if(NOT ARG_NO_PCH)
-      target_precompile_headers(${name} REUSE_FROM cim_pch)
+    if(ARG_NO_PCH)
+      target_compile_options(${name} PRIVATE -fno-exceptions)
+    else()
+      cim_use_mlir(${name})
     endif()
   endif()
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
+endfunction()
+
+# cim_add_mlir_tool(NAME SOURCES ... [LINK libs]): compile-side executable.
+function(cim_add_mlir_tool name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  cim_use_mlir(${name})
 endfunction()

@@ -14,6 +14,11 @@ else()
   set(_onnx_root ${PROJECT_SOURCE_DIR}/.cache/onnx-${_onnx_version})
 endif()
 
+if(CIM_FETCH_ONNX AND NOT EXISTS ${_onnx_root}/cim-stamp)
+  find_package(Python REQUIRED COMPONENTS Interpreter)
+  execute_process(COMMAND ${Python_EXECUTABLE}
+    ${PROJECT_SOURCE_DIR}/third_party/setup.py onnx --prefix ${_onnx_root})
+endif()
 if(NOT EXISTS ${_onnx_root}/lib/libonnx.a
    OR NOT EXISTS ${_onnx_root}/include/onnx/checker.h)
   message(FATAL_ERROR

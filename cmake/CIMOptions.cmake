@@ -28,8 +28,16 @@ if(CIM_SANITIZE)
   add_link_options(-fsanitize=${CIM_SANITIZE})
 endif()
 if(CIM_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "CIM_FUZZ needs clang; use the preset `fuzz`")
+  endif()
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+# The pinned packages of third_party/setup.py, when they are there.
+if(NOT Python_EXECUTABLE AND EXISTS ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+  set(Python_EXECUTABLE ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+endif()
+
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   add_link_options(-fuse-ld=lld)
 endif()
@@ -54,18 +62,42 @@ endif()
 function(cim_add_library name)
   cmake_parse_arguments(ARG "EXCEPTIONS" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_link_libraries(${name} PUBLIC cim_flags ${ARG_DEPENDS})
+  target_link_libraries(${name} PUBLIC $<BUILD_INTERFACE:cim_flags> ${ARG_DEPENDS})
+  target_include_directories(${name} INTERFACE $<INSTALL_INTERFACE:include>)
   if(NOT ARG_EXCEPTIONS)
     target_compile_options(${name} PRIVATE -fno-exceptions)
   endif()
+  set_property(GLOBAL APPEND PROPERTY CIM_RUN_LIBRARIES ${name})
 endfunction()
 
-# cim_add_unittest(NAME SOURCES ... [DEPENDS ...]): GoogleTest executable.
+# cim_add_unittest(NAME SOURCES ... [DEPENDS ...] [MLIR]): GoogleTest
+# executable. MLIR: compiled like the compile side, with its precompiled header.
 function(cim_add_unittest name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "MLIR" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE cim_flags ${ARG_DEPENDS} GTest::gmock
                                         GTest::gtest_main)
+  if(ARG_MLIR)
+    cim_use_mlir(${name})
+  endif()
   set_property(GLOBAL APPEND PROPERTY CIM_TEST_TARGETS ${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST)
+endfunction()
+
+# cim_add_fuzzer(NAME SOURCES ... [DEPENDS ...] [CORPUS folder]): a
+# LLVMFuzzerTestOneInput. Always built, so that ctest replays the corpus; built
+# with CIM_FUZZ it is instrumented and worth running longer:
+#   build-fuzz/bin/NAME -max_total_time=600 <folder>
+function(cim_add_fuzzer name)
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE cim_flags ${ARG_DEPENDS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  if(ARG_CORPUS)
+    get_filename_component(corpus ${ARG_CORPUS} ABSOLUTE)
+    add_test(NAME ${name}.corpus COMMAND ${name} -runs=0 ${corpus})
+  endif()
 endfunction()

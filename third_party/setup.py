@@ -23,7 +23,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import tempfile
 import time
 from pathlib import Path
 
@@ -198,9 +197,7 @@ def make_venv(path, requirements, key):
     if sys.version_info < (3, 11):
         fail(f"python3 is {sys.version.split()[0]}; 3.11 or newer is needed")
     if not provided("venv"):
-        fail(
-            "python3 has no venv; as root run: apt-get install -y python3-venv"
-        )
+        fail("python3 has no venv; as root run: apt-get install -y python3-venv")
     shutil.rmtree(path, ignore_errors=True)
     run([sys.executable, "-m", "venv", path], "python3 -m venv")
     run(
@@ -283,38 +280,30 @@ def setup_onnx(prefix=None):
     say(f"building the ONNX {entry['version']} C++ library (a few minutes)")
     python = builder_python()
     shutil.rmtree(prefix, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="cim-onnx-") as folder:
-        folder = Path(folder)
-        source = download_sdist("onnx", entry, python, folder)
-        cmake = python.parent / "cmake"
-        launcher = [
-            f"-DCMAKE_{language}_COMPILER_LAUNCHER=ccache"
-            for language in ("C", "CXX")
-            if shutil.which("ccache")
-        ]
-        run(
-            [cmake, "-G", "Ninja", "-S", source, "-B", folder / "build"]
-            + entry["cmake_args"]
-            + launcher
-            + ["-DCMAKE_C_COMPILER=clang-22", "-DCMAKE_CXX_COMPILER=clang++-22"]
-            + [f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"]
-            + [f"-DPython3_EXECUTABLE={python}"],
-            "configuration of ONNX",
-        )
-        jobs = os.environ.get("CIM_JOBS", str(os.cpu_count()))
-        run(
-            [
-                cmake,
-                "--build",
-                folder / "build",
-                "-j",
-                jobs,
-                "--target",
-                "install",
-            ],
-            "build of ONNX",
-        )
-        shutil.copy(source / "LICENSE", prefix / "LICENSE")
+    work = CACHE / "onnx-build"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    source = download_sdist("onnx", entry, python, work)
+    launcher = []
+    if shutil.which("ccache"):
+        launcher = ["env", f"CCACHE_BASEDIR={work}", "ccache"]
+    cmake = python.parent / "cmake"
+    run(
+        [cmake, "-G", "Ninja", "-S", source, "-B", work / "build"]
+        + entry["cmake_args"]
+        + [f"-DCMAKE_CXX_COMPILER_LAUNCHER={';'.join(launcher)}"]
+        + ["-DCMAKE_C_COMPILER=clang-22", "-DCMAKE_CXX_COMPILER=clang++-22"]
+        + [f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"]
+        + [f"-DPython3_EXECUTABLE={python}"],
+        "configuration of ONNX",
+    )
+    jobs = os.environ.get("CIM_JOBS", str(os.cpu_count()))
+    run(
+        [cmake, "--build", work / "build", "-j", jobs, "--target", "install"],
+        "build of ONNX",
+    )
+    shutil.copy(source / "LICENSE", prefix / "LICENSE")
+    shutil.rmtree(work)
     (prefix / "cim-stamp").write_text(key)
 
 
