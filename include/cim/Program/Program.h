@@ -234,7 +234,8 @@ enum class MicroOp : uint8_t {
   Quantize,     ///< float -> integer: clamp(rne(x / scale) + zero); args x,
                 ///< scale(f32), zero(i32); saturating (rule Q1)
   Requantize,   ///< i32 -> integer: clamp(rne(f32(x) * m) + zero) (rule Q3)
-  Dequantize,   ///< integer -> f32: f32(x - zero) * scale (rule Q2)
+  Dequantize,   ///< integer -> f32: f32(x - zero) * scale; args x,
+                ///< scale(f32), zero(i32) (rule Q2)
   // Arithmetic, integer or float by `type`.
   Add, Sub, Mul, Div, Rem, Min, Max, // float Min/Max propagate NaN
   MinNum, MaxNum,                    // IEEE minNum/maxNum (ignore NaN)
@@ -254,6 +255,9 @@ enum class CmpIntPredicate : uint8_t { EQ, NE, SLT, SLE, SGT, SGE, ULT, ULE, UGT
 enum class CmpFloatPredicate : uint8_t {
   False, OEQ, OGT, OGE, OLT, OLE, ONE, ORD, UEQ, UGT, UGE, ULT, ULE, UNE, UNO, True
 };
+
+/// "load", "gather", ... in the order of the enumeration.
+const char *name(MicroOp op);
 
 struct MicroInst {
   MicroOp op = MicroOp::Const;

@@ -15,19 +15,26 @@
 
 namespace cim {
 
-/// Serializes `program`; same program, same bytes.
+/// Validates and serializes `program`; same program, same bytes.
 absl::StatusOr<std::string> serializeProgram(const Program &program);
 /// Writes the file atomically (temporary file, then rename).
 absl::Status writeProgram(const Program &program, const std::string &path);
 
+struct ReadOptions {
+  /// Check the hash of the segments too, which reads all of them. Metadata is
+  /// always checked.
+  bool verifyData = true;
+};
+
 /// Parses and fully checks bytes from anywhere (hostile bytes included);
-/// segment data are views into `bytes`, which `keepAlive` owns.
+/// segment data are views into `bytes`, which `keepAlive` owns. `origin` starts
+/// every message.
 absl::StatusOr<std::shared_ptr<const Program>>
 parseProgram(std::string_view bytes, std::shared_ptr<const void> keepAlive,
-             std::string_view origin);
+             std::string_view origin, const ReadOptions &options = {});
 /// Maps and parses a file.
 absl::StatusOr<std::shared_ptr<const Program>>
-readProgram(const std::string &path);
+readProgram(const std::string &path, const ReadOptions &options = {});
 
 /// Checks everything reachable (device.md D4.7 and all indices, ranges, sizes,
 /// loop nesting, kernels' types and register use), so that the device model
