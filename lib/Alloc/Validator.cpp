@@ -33,12 +33,19 @@ struct Change {
 
 void appendChanges(const Buffer &buffer, size_t index,
                    std::vector<Change> &changes) {
-  changes.push_back({buffer.lower, true, index});
+  // A gap may begin or end where the buffer does, or touch the next gap.
+  auto append = [&](int64_t lower, int64_t upper) {
+    if (lower == upper)
+      return;
+    changes.push_back({lower, true, index});
+    changes.push_back({upper, false, index});
+  };
+  int64_t lower = buffer.lower;
   for (const Interval &gap : buffer.gaps) {
-    changes.push_back({gap.lower, false, index});
-    changes.push_back({gap.upper, true, index});
+    append(lower, gap.lower);
+    lower = gap.upper;
   }
-  changes.push_back({buffer.upper, false, index});
+  append(lower, buffer.upper);
 }
 
 absl::Status checkOffset(const Buffer &buffer, size_t index, int64_t offset) {
@@ -88,10 +95,7 @@ absl::Status validate(const Problem &problem, const Solution &solution) {
   for (const Change &change : changes) {
     size_t index = change.buffer;
     if (!change.begins) {
-      // A gap that begins where the buffer does, for one, ends nothing.
-      auto it = inUse.find(offsets[index]);
-      if (it != inUse.end() && it->second == index)
-        inUse.erase(it);
+      inUse.erase(offsets[index]);
       continue;
     }
     auto [it, inserted] = inUse.emplace(offsets[index], index);
