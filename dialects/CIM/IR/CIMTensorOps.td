@@ -76,7 +76,8 @@ def CIM_MatmulOp : CIM_Op<"matmul", [Pure, AttrSizedOperandSegments]> {
     - matmul_c1: a has rank >= 2; b has a's rank or rank 2.
     - matmul_c2: batch dimensions and K agree; the result shape is as above.
     - matmul_c3: number formats as conv_c5, and also (c) both operands
-      `!quant.uniform` with b symmetric (zero point 0): the second operand is computed.
+      8-bit `!quant.uniform` (signed or unsigned) with zero points 0 and b signed: the
+      second operand is computed (numerics Q6).
     - matmul_c4: `mantissa` as conv_c6.
 
     ```mlir

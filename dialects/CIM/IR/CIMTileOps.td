@@ -255,7 +255,7 @@ def CIM_KernelQuantizeOp : CIM_Op<"kernel_quantize", [Pure]> {
   }];
   let arguments = (ins F32:$input, F32Attr:$scale, I64Attr:$zero, I64Attr:$low,
                        I64Attr:$high);
-  let results = (outs AnySignlessInteger:$result);
+  let results = (outs AnyInteger:$result);
   let assemblyFormat = [{
     $input `scale` $scale `zero` $zero `range` `[` $low `,` $high `]` attr-dict
     `:` type($result)
@@ -265,7 +265,7 @@ def CIM_KernelQuantizeOp : CIM_Op<"kernel_quantize", [Pure]> {
 def CIM_KernelDequantizeOp : CIM_Op<"kernel_dequantize", [Pure]> {
   let summary = "Dequantizes an integer (numerics Q2)";
   let description = [{ `f32(x - zero) * scale`. }];
-  let arguments = (ins AnySignlessInteger:$input, F32Attr:$scale, I64Attr:$zero);
+  let arguments = (ins AnyInteger:$input, F32Attr:$scale, I64Attr:$zero);
   let results = (outs F32:$result);
   let assemblyFormat = [{
     $input `scale` $scale `zero` $zero attr-dict `:` type($input)

@@ -1,0 +1,77 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the schedule search decides about, without any IR: the geometry of one
+// region and the schedule that executes it. Convolutions and matrix products
+// have one form here: output rows (m dimensions), reduction over channels and
+// kernel positions, output channels.
+#ifndef CIM_SCHEDULE_PROBLEM_H
+#define CIM_SCHEDULE_PROBLEM_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cim::schedule {
+
+/// A dimension of output rows. Input coordinate of output position o and kernel
+/// position q: o * step - pad + q * dilation.
+struct MDim {
+  int64_t size = 1;
+  int64_t step = 1;
+  int64_t pad = 0;
+  int64_t kernel = 1;
+  int64_t dilation = 1;
+  int64_t inSize = 1;
+  bool operator==(const MDim &) const = default;
+};
+
+/// A MAC region. Sub-problems (batch entries of a product of computed operands,
+/// groups of a convolution) have equal geometry and are independent.
+struct MacProblem {
+  std::vector<MDim> m;
+  int64_t channels = 1; ///< Per group.
+  int64_t n = 1;        ///< Output channels per group.
+  int64_t groups = 1;
+  int64_t batch = 1; ///< Sub-problems with weights of their own (computed).
+  bool computedWeights = false;
+  int planes = 8; ///< Weight bits; mantissa bits in bfp mode.
+  bool bfp = false;
+  int64_t actBytes = 1;      ///< Per activation element.
+  bool channelsInner = true; ///< Channels are contiguous in memory.
+  // Epilogue, per output element.
+  int vectorSlots = 1, sfuSlots = 0;
+  int64_t outBytes = 1; ///< Written.
+  int64_t inBytes = 0;  ///< Read beside the accumulator (residuals).
+  bool operator==(const MacProblem &) const = default;
+};
+
+enum class Split : uint8_t { None, M, N, Batch };
+enum class Home : uint8_t { Dram, L2, Array, Computed };
+
+/// The decision; printed as #cim.schedule.
+struct MacSchedule {
+  std::vector<int64_t> m; ///< Rows of a tile, per m dimension.
+  int64_t n = 1;
+  int64_t kChannels = 1; ///< Channels of a tile (all groups in it).
+  std::vector<int64_t>
+      kKernel; ///< Kernel positions of a tile, per m dimension.
+  Split split = Split::None;
+  int64_t cores = 1;
+  Home weights = Home::Dram;
+  int64_t sets = 1;
+  int64_t copies = 1;
+  int64_t accBlock = 1;
+  int64_t cycles = 0; ///< Predicted.
+  int64_t bound = 0;  ///< Lower bound.
+  bool operator==(const MacSchedule &) const = default;
+};
+
+/// Groups whose weights share a tile as a block-diagonal matrix: as many as the
+/// array has room for, when one group leaves most of it empty.
+int64_t groupsPerTile(const MacProblem &problem, int64_t arrayRows,
+                      int64_t arrayCols);
+
+} // namespace cim::schedule
+
+#endif // CIM_SCHEDULE_PROBLEM_H

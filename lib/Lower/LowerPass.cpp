@@ -1,0 +1,136 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The lower phase: a scheduled tensor-level module becomes buffers, kernels and
+// two stages of engine operations.
+#include "Lowering.h"
+
+#include "cim/IR/Constants.h"
+#include "cim/Lower/Passes.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/SymbolTable.h"
+
+using namespace mlir;
+using namespace cim::ir;
+
+namespace cim {
+
+LogicalResult Lowering::lowerOp(Operation *op) {
+  tiles.loc = op->getLoc();
+  if (isa<arith::ConstantOp, tensor::EmptyOp, YieldOp>(op))
+    return success();
+  if (auto generic = dyn_cast<linalg::GenericOp>(op))
+    return lowerGeneric(generic);
+  if (auto fill = dyn_cast<linalg::FillOp>(op))
+    return lowerFill(fill);
+  return lowerMove(op);
+}
+
+LogicalResult Lowering::lowerRegion(RegionOp region) {
+  layer = region.getName().str();
+  tiles.loc = region.getLoc();
+  Block &block = region.getBody().front();
+  for (Operation &op : block)
+    if (isa<ConvOp, MatmulOp>(op))
+      return lowerMac(region, &op);
+  for (auto [outer, inner] :
+       llvm::zip_equal(region.getInputs(), block.getArguments()))
+    setView(inner, viewOf(outer));
+  for (Operation &op : block.without_terminator())
+    if (failed(lowerOp(&op)))
+      return failure();
+  for (auto [value, result] : llvm::zip_equal(
+           block.getTerminator()->getOperands(), region.getResults()))
+    setView(result, viewOf(value));
+  return success();
+}
+
+LogicalResult Lowering::run() {
+  chooseLayouts();
+  tiles.enterStage(StageKind::run);
+  for (auto [i, argument] : llvm::enumerate(func.getArguments())) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    View view;
+    view.elemBytes = storedBytes(type.getElementType());
+    view.shape.assign(type.getShape().begin(), type.getShape().end());
+    view.strides =
+        denseStrides(view.shape, rowMajorOrder(type.getRank()), view.elemBytes);
+    SmallVector<int64_t> physical(type.getShape());
+    if (physical.empty())
+      physical.push_back(1);
+    auto name = func.getArgAttrOfType<StringAttr>(i, "cim.name");
+    view.buffer = tiles.buffer(
+        BufferKind::input,
+        name ? name.getValue().str() : "arg" + std::to_string(i), physical,
+        storedType(type.getElementType()), MemorySpace::dram);
+    setView(argument, view);
+  }
+  Operation *terminator = func.getBody().front().getTerminator();
+  for (Operation &op : func.getBody().front().without_terminator()) {
+    layer = "move";
+    LogicalResult result = success();
+    if (auto region = dyn_cast<RegionOp>(op))
+      result = lowerRegion(region);
+    else
+      result = lowerOp(&op);
+    if (failed(result))
+      return failure();
+  }
+  // Results are dense row-major buffers in DRAM.
+  layer = "output";
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+    auto type = cast<RankedTensorType>(value.getType());
+    View view;
+    view.elemBytes = storedBytes(type.getElementType());
+    view.shape.assign(type.getShape().begin(), type.getShape().end());
+    view.strides =
+        denseStrides(view.shape, rowMajorOrder(type.getRank()), view.elemBytes);
+    SmallVector<int64_t> physical(type.getShape());
+    if (physical.empty())
+      physical.push_back(1);
+    auto name = func.getResultAttrOfType<StringAttr>(i, "cim.name");
+    tiles.loc = value.getLoc();
+    view.buffer = tiles.buffer(
+        BufferKind::output,
+        name ? name.getValue().str() : "result" + std::to_string(i), physical,
+        storedType(type.getElementType()), MemorySpace::dram);
+    copy(viewOf(value), view);
+  }
+  return success();
+}
+
+namespace {
+struct LowerPass : PassWrapper<LowerPass, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerPass)
+  explicit LowerPass(const TargetSpec &target) : target(target) {}
+  StringRef getArgument() const override { return "cim-lower"; }
+  StringRef getDescription() const override {
+    return "Scheduled regions to tile-level engine operations";
+  }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<CIMDialect, memref::MemRefDialect>();
+  }
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto func = module.lookupSymbol<func::FuncOp>("main");
+    if (!func) {
+      module.emitError("has no function @main");
+      return signalPassFailure();
+    }
+    KernelTable kernels(module);
+    // Tiles are built at the end of the module; the function goes away.
+    OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+    Lowering lowering(func, target, builder, kernels);
+    if (failed(lowering.run()))
+      return signalPassFailure();
+    func.erase();
+  }
+  TargetSpec target;
+};
+} // namespace
+
+std::unique_ptr<Pass> createLowerPass(const TargetSpec &target) {
+  return std::make_unique<LowerPass>(target);
+}
+
+} // namespace cim

@@ -1,0 +1,136 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "MacGeometry.h"
+
+#include "View.h"
+#include "cim/IR/Constants.h"
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
+
+using namespace mlir;
+using namespace cim::ir;
+
+namespace cim {
+
+Value outerValue(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument)
+    return value;
+  if (auto region = dyn_cast<RegionOp>(argument.getOwner()->getParentOp()))
+    return region.getInputs()[argument.getArgNumber()];
+  return value;
+}
+
+static void describeFormats(MacGeometry &g, Type act, Type weight,
+                            std::optional<int64_t> mantissa) {
+  g.problem.bfp = mantissa.has_value();
+  g.problem.actBytes = storedBytes(act);
+  Type stored = storedType(weight);
+  g.problem.planes = mantissa
+                         ? static_cast<int>(*mantissa)
+                         : static_cast<int>(stored.getIntOrFloatBitWidth());
+  if (auto quantized = dyn_cast<quant::UniformQuantizedType>(act))
+    g.actZero = quantized.getZeroPoint();
+}
+
+static MacGeometry convGeometry(ConvOp conv) {
+  MacGeometry g;
+  auto x = cast<RankedTensorType>(conv.getInput().getType());
+  auto w = cast<RankedTensorType>(conv.getWeights().getType());
+  auto y = cast<RankedTensorType>(conv.getType());
+  int64_t r = conv.getSpatialRank();
+  schedule::MDim batch;
+  batch.size = batch.inSize = x.getDimSize(0);
+  g.problem.m.push_back(batch);
+  g.actDim = g.outDim = {0};
+  g.weightKernelStride = {0};
+  int64_t kernelSize = 1;
+  for (int64_t i = 0; i < r; ++i) {
+    schedule::MDim dim;
+    dim.size = y.getDimSize(2 + i);
+    dim.step = conv.getStrides()[i];
+    dim.pad = conv.getPads()[i];
+    dim.kernel = w.getDimSize(2 + i);
+    dim.dilation = conv.getDilations()[i];
+    dim.inSize = x.getDimSize(2 + i);
+    g.problem.m.push_back(dim);
+    g.actDim.push_back(2 + i);
+    g.outDim.push_back(2 + i);
+    int64_t stride = 1;
+    for (int64_t j = i + 1; j < r; ++j)
+      stride *= w.getDimSize(2 + j);
+    g.weightKernelStride.push_back(stride);
+    kernelSize *= dim.kernel;
+  }
+  g.actChannelDim = g.outChannelDim = 1;
+  g.problem.groups = conv.getGroups();
+  g.problem.channels = x.getDimSize(1) / conv.getGroups();
+  g.problem.n = w.getDimSize(0) / conv.getGroups();
+  g.weightChannelStride = kernelSize;
+  g.weightOutStride = kernelSize * g.problem.channels;
+  describeFormats(g, x.getElementType(), w.getElementType(),
+                  conv.getMantissa());
+  return g;
+}
+
+static MacGeometry matmulGeometry(MatmulOp matmul) {
+  MacGeometry g;
+  auto a = cast<RankedTensorType>(matmul.getLhs().getType());
+  auto b = cast<RankedTensorType>(matmul.getRhs().getType());
+  int64_t rank = a.getRank();
+  bool shared = b.getRank() == 2;
+  for (int64_t i = 0; i + 1 < rank; ++i) {
+    bool isRow = shared || i == rank - 2;
+    if (!isRow) {
+      g.batchDims.push_back(i);
+      g.batchSizes.push_back(a.getDimSize(i));
+      g.problem.batch *= a.getDimSize(i);
+      continue;
+    }
+    if (a.getDimSize(i) == 1 && i != rank - 2)
+      continue; // unit dimensions are no loops
+    schedule::MDim dim;
+    dim.size = dim.inSize = a.getDimSize(i);
+    g.problem.m.push_back(dim);
+    g.actDim.push_back(i);
+    g.outDim.push_back(i);
+    g.weightKernelStride.push_back(0);
+  }
+  g.actChannelDim = g.outChannelDim = rank - 1;
+  g.problem.channels = a.getDimSize(rank - 1);
+  g.problem.n = b.getDimSize(b.getRank() - 1);
+  g.weightChannelStride = g.problem.n;
+  g.weightOutStride = 1;
+  describeFormats(g, a.getElementType(), b.getElementType(),
+                  matmul.getMantissa());
+  g.problem.computedWeights =
+      !shared || !constantOf(outerValue(matmul.getRhs()));
+  return g;
+}
+
+MacGeometry macGeometry(Operation *mac) {
+  if (auto conv = dyn_cast<ConvOp>(mac))
+    return convGeometry(conv);
+  return matmulGeometry(cast<MatmulOp>(mac));
+}
+
+} // namespace cim
+
+namespace cim::schedule {
+
+int64_t groupsPerTile(const MacProblem &problem, int64_t arrayRows,
+                      int64_t arrayCols) {
+  if (problem.groups == 1 || problem.bfp)
+    return 1;
+  int64_t kernel = 1;
+  for (const MDim &dim : problem.m)
+    kernel *= dim.kernel;
+  int64_t rows = problem.channels * kernel;
+  int64_t fit = std::min(arrayRows / std::max<int64_t>(1, rows),
+                         arrayCols / std::max<int64_t>(1, problem.n));
+  fit = std::clamp<int64_t>(fit, 1, problem.groups);
+  while (problem.groups % fit)
+    --fit;
+  return fit;
+}
+
+} // namespace cim::schedule

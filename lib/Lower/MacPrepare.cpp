@@ -1,0 +1,464 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a MAC region needs before its loops: tiles, packed weights, bias with
+// folded zero points, the epilogue's kernel, buffers.
+#include "LowerMac.h"
+#include "WeightPacking.h"
+
+#include "cim/IR/Constants.h"
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Threading.h"
+
+using namespace mlir;
+using namespace cim::ir;
+
+namespace cim {
+
+MacLowering::MacLowering(Lowering &lowering, RegionOp region, Operation *mac)
+    : lowering(lowering), tiles(lowering.tiles), region(region), mac(mac),
+      geometry(macGeometry(mac)) {}
+
+static Value macInput(Operation *mac) { return mac->getOperand(0); }
+static Value macWeights(Operation *mac) { return mac->getOperand(1); }
+static Value macBias(Operation *mac) {
+  if (auto conv = dyn_cast<ConvOp>(mac))
+    return conv.getBias();
+  return cast<MatmulOp>(mac).getBias();
+}
+static Value macMultiplier(Operation *mac) {
+  if (auto conv = dyn_cast<ConvOp>(mac))
+    return conv.getMultiplier();
+  return cast<MatmulOp>(mac).getMultiplier();
+}
+
+LogicalResult MacLowering::prepare() {
+  schedule = region.getScheduleAttr();
+  size_t mDims = geometry.problem.m.size();
+  if (!schedule || schedule.getM().size() != mDims ||
+      schedule.getK().size() != mDims + 1 || schedule.getN() < 1)
+    return region.emitError("has no schedule of ")
+           << mDims << " m dimensions; run the schedule phase";
+  if (mDims > 4)
+    return region.emitError("has ")
+           << mDims
+           << " row dimensions, the MAC unit fetches 4; collapse the "
+              "leading dimensions";
+  act = lowering.viewOf(outerValue(macInput(mac)));
+  int64_t channelStride = act.strides[geometry.actChannelDim];
+  geometry.problem.channelsInner =
+      channelStride == act.elemBytes ||
+      llvm::none_of(geometry.actDim, [&](int64_t dim) {
+        return act.strides[dim] == act.elemBytes && act.shape[dim] > 1;
+      });
+  groupsInChunk = schedule::groupsPerTile(
+      geometry.problem, tiles.target.arrayRows(), tiles.target.arrayCols());
+  chunks = geometry.problem.groups / groupsInChunk;
+  chunkChannels = geometry.problem.channels * groupsInChunk;
+  chunkN = geometry.problem.n * groupsInChunk;
+  subProblems = geometry.problem.batch * chunks;
+  nTiles = llvm::divideCeil(chunkN, schedule.getN());
+  planTiles();
+  if (failed(prepareWeights()) || failed(prepareParameters()))
+    return failure();
+  return buildEpilogue();
+}
+
+void MacLowering::planTiles() {
+  const auto &m = geometry.problem.m;
+  int64_t cTile = schedule.getK()[0];
+  kChunks = llvm::divideCeil(chunkChannels, cTile);
+  for (int64_t c = 0; c < chunkChannels; c += cTile) {
+    std::vector<KTile> partial(1);
+    partial[0].channels = {c, std::min(cTile, chunkChannels - c)};
+    partial[0].rows = partial[0].channels.size;
+    for (size_t i = 0; i < m.size(); ++i) {
+      std::vector<KTile> next;
+      int64_t step = schedule.getK()[1 + i];
+      for (const KTile &tile : partial)
+        for (int64_t q = 0; q < m[i].kernel; q += step) {
+          next.push_back(tile);
+          Range range{q, std::min(step, m[i].kernel - q)};
+          next.back().kernel.push_back(range);
+          next.back().rows *= range.size;
+        }
+      partial = std::move(next);
+    }
+    for (KTile &tile : partial) {
+      tile.index = kTiles.size();
+      kTiles.push_back(tile);
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Reads element (channel, kernel position, column) of a constant weight tile,
+/// zero where a block-diagonal tile has none.
+template <typename T>
+struct WeightReader {
+  const MacGeometry &g;
+  ArrayRef<T> data;
+  int64_t groupsInChunk;
+
+  void tile(int64_t chunk, Range channels, ArrayRef<Range> kernel, Range n,
+            std::vector<T> &out) const {
+    const auto &p = g.problem;
+    out.clear();
+    int64_t first = chunk * groupsInChunk;
+    std::function<void(size_t, int64_t)> visit = [&](size_t dim,
+                                                     int64_t offset) {
+      if (dim < kernel.size()) {
+        for (int64_t q = 0; q < kernel[dim].size; ++q)
+          visit(dim + 1,
+                offset + (kernel[dim].begin + q) * g.weightKernelStride[dim]);
+        return;
+      }
+      for (int64_t c = channels.begin; c < channels.begin + channels.size; ++c)
+        for (int64_t o = n.begin; o < n.begin + n.size; ++o) {
+          int64_t group = c / p.channels;
+          bool same = p.groups == 1 || group == o / p.n;
+          int64_t column = first * p.n + o;
+          out.push_back(
+              same ? data[offset + (c % p.channels) * g.weightChannelStride +
+                          column * g.weightOutStride]
+                   : T(0));
+        }
+    };
+    visit(0, 0);
+  }
+};
+} // namespace
+
+LogicalResult MacLowering::prepareWeights() {
+  Value source = outerValue(macWeights(mac));
+  if (geometry.problem.computedWeights) {
+    weightView = lowering.viewOf(source);
+    return success();
+  }
+  ElementsAttr data = constantOf(source);
+  if (!data || !hasData(data))
+    return region.emitError("weights are not a constant with data");
+  bool bfp = geometry.problem.bfp;
+  int64_t planes = geometry.problem.planes;
+  struct Tile {
+    int64_t chunk;
+    Range n;
+    const KTile *k;
+  };
+  std::vector<Tile> list;
+  tileOffsets.clear();
+  int64_t total = 0;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk)
+    for (int64_t n = 0; n < chunkN; n += schedule.getN())
+      for (const KTile &k : kTiles) {
+        Range range{n, std::min(schedule.getN(), chunkN - n)};
+        list.push_back({chunk, range, &k});
+        tileOffsets.push_back(total);
+        int64_t block =
+            std::min<int64_t>(tiles.target.bfpBlockRows, k.channels.size);
+        int64_t bytes = bfp ? packedBfpBytes(k.rows, range.size, block)
+                            : packedPlaneBytes(k.rows, range.size, planes);
+        total += llvm::alignTo(bytes, 64);
+      }
+  tileOffsets.push_back(total);
+  masks.resize(list.size());
+  auto bytes = std::make_shared<std::vector<char>>(total, 0);
+  auto pack = [&](auto reader) {
+    using T = std::decay_t<decltype(reader.data[0])>;
+    parallelFor(region.getContext(), 0, list.size(), [&](size_t i) {
+      const Tile &tile = list[i];
+      std::vector<T> values;
+      reader.tile(tile.chunk, tile.k->channels, tile.k->kernel, tile.n, values);
+      char *out = bytes->data() + tileOffsets[i];
+      if constexpr (std::is_same_v<T, float>) {
+        packBfp(
+            values.data(), tile.k->rows, tile.n.size,
+            std::min<int64_t>(tiles.target.bfpBlockRows, tile.k->channels.size),
+            planes, out);
+      } else {
+        packPlanes(values.data(), tile.k->rows, tile.n.size, planes, out);
+        masks[i] = planeMasks(values.data(), tile.k->rows, tile.n.size, planes,
+                              tiles.target.planeSkipColumns);
+      }
+    });
+  };
+  if (bfp) {
+    std::vector<float> floats = values<float>(data);
+    pack(WeightReader<float>{geometry, floats, groupsInChunk});
+  } else {
+    std::vector<char> raw;
+    ArrayRef<char> view = rawBytes(data);
+    if (isSplat(data) || view.empty()) {
+      raw = expandedBytes(data);
+      view = raw;
+    }
+    ArrayRef<int8_t> ints(reinterpret_cast<const int8_t *>(view.data()),
+                          view.size());
+    pack(WeightReader<int8_t>{geometry, ints, groupsInChunk});
+  }
+  std::string name = region.getName().str() + ".weights";
+  auto type = RankedTensorType::get({std::max<int64_t>(1, total)},
+                                    IntegerType::get(region.getContext(), 8));
+  ElementsAttr attr = makeConstant(
+      type, ArrayRef<char>(bytes->data(), bytes->size()), name, bytes);
+  packed = tiles.buffer(BufferKind::constant, name, type.getShape(),
+                        type.getElementType(), MemorySpace::dram, 0, attr);
+  if (schedule.getWeights() == WeightHome::l2)
+    packed = lowering.makeResident(packed, name);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Bias and multiplier
+//===----------------------------------------------------------------------===//
+
+LogicalResult MacLowering::prepareParameters() {
+  int64_t count = geometry.problem.n * geometry.problem.groups;
+  Value bias = macBias(mac), multiplier = macMultiplier(mac);
+  auto constantData = [&](Value value, StringRef what,
+                          ElementsAttr &data) -> LogicalResult {
+    data = constantOf(outerValue(value));
+    if (!data || !hasData(data))
+      return region.emitError(what) << " is not a constant with data";
+    return success();
+  };
+  if (multiplier &&
+      failed(constantData(multiplier, "multiplier", multiplierData)))
+    return failure();
+  ElementsAttr biasSource;
+  if (bias && failed(constantData(bias, "bias", biasSource)))
+    return failure();
+  bool integer = static_cast<bool>(multiplier);
+  auto vectorType = [&](Type type) {
+    return RankedTensorType::get({count}, type);
+  };
+  Builder builder(region.getContext());
+  if (!integer) {
+    if (biasSource)
+      biasData = makeConstant(vectorType(builder.getF32Type()),
+                              ArrayRef<double>(values<double>(biasSource)),
+                              region.getName().str() + ".bias");
+    return success();
+  }
+  std::vector<int64_t> folded(count, 0);
+  if (biasSource)
+    folded = values<int64_t>(biasSource);
+  if (geometry.actZero) {
+    // Sum over x - zero is the sum over x minus zero times the column sums.
+    ElementsAttr weights = constantOf(outerValue(macWeights(mac)));
+    if (!weights)
+      return region.emitError("computed weights need activations with zero "
+                              "point 0 (numerics Q6)");
+    std::vector<char> raw;
+    ArrayRef<char> view = rawBytes(weights);
+    if (isSplat(weights) || view.empty()) {
+      raw = expandedBytes(weights);
+      view = raw;
+    }
+    std::vector<int64_t> sums(count, 0);
+    bool conv = isa<ConvOp>(mac);
+    int64_t perRow = static_cast<int64_t>(view.size()) / count;
+    for (int64_t i = 0, e = view.size(); i < e; ++i)
+      sums[conv ? i / perRow : i % count] += static_cast<int8_t>(view[i]);
+    for (int64_t i = 0; i < count; ++i)
+      folded[i] -= geometry.actZero * sums[i];
+  }
+  for (int64_t value : folded)
+    if (value < INT32_MIN || value > INT32_MAX)
+      return region.emitError("bias with folded zero point is ")
+             << value
+             << ", beyond int32 (numerics Q5); quantize this op with "
+                "symmetric activations or leave it in float";
+  if (bias || geometry.actZero)
+    biasData = makeConstant(vectorType(builder.getI32Type()),
+                            ArrayRef<int64_t>(folded),
+                            region.getName().str() + ".bias");
+  return success();
+}
+
+void MacLowering::loadParameters(Core &core) {
+  auto load = [&](ElementsAttr data, StringRef what) -> Value {
+    if (!data)
+      return {};
+    auto type = cast<RankedTensorType>(data.getType());
+    View home =
+        lowering.constantView(data, type, (region.getName() + what).str());
+    Value l1 = tiles.buffer(BufferKind::temp, (region.getName() + what).str(),
+                            type.getShape(), type.getElementType(),
+                            MemorySpace::l1, core.id);
+    View to{l1, 0, {4}, {type.getDimSize(0)}, 4};
+    lowering.copyOn(core.id, DmaRole::Const, home, to);
+    return l1;
+  };
+  core.bias = load(biasData, ".bias");
+  core.multiplier = load(multiplierData, ".scale");
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+void MacLowering::planBuffers(Core &core) {
+  const auto &m = geometry.problem.m;
+  const TargetSpec &target = tiles.target;
+  int64_t positions = 1, distinct = 1, rows = 1;
+  SmallVector<int64_t> extents;
+  for (size_t i = 0; i < m.size(); ++i) {
+    int64_t tile = std::min(schedule.getM()[i], m[i].size);
+    int64_t extent =
+        m[i].kernel == 1
+            ? tile
+            : (tile - 1) * m[i].step + (m[i].kernel - 1) * m[i].dilation + 1;
+    extents.push_back(extent);
+    positions *= extent;
+    rows *= tile;
+    distinct *= llvm::divideCeil(m[i].size, tile);
+  }
+  // Half of L1 for this region: the next one's loads overlap with it.
+  int64_t budget = static_cast<int64_t>(target.l1Bytes) * 7 / 16;
+  int64_t whole = positions * chunkChannels * act.elemBytes;
+  patchChannels = whole * 2 <= budget || kChunks == 1
+                      ? chunkChannels
+                      : std::min(schedule.getK()[0], chunkChannels);
+  if (patchChannels != chunkChannels)
+    distinct *= kChunks;
+  int64_t bytes = positions * patchChannels * act.elemBytes;
+  int64_t slots = std::clamp<int64_t>(budget / std::max<int64_t>(1, bytes), 1,
+                                      distinct * subProblems);
+  slots = std::min<int64_t>(slots, 64);
+  core.patches = SlotCache<std::array<int64_t, 3>>(slots);
+  Type actType = cast<MemRefType>(act.buffer.getType()).getElementType();
+  SmallVector<int64_t> shape;
+  if (geometry.problem.channelsInner) {
+    shape = extents;
+    shape.push_back(patchChannels);
+  } else {
+    shape.push_back(patchChannels);
+    llvm::append_range(shape, extents);
+  }
+  for (int64_t i = 0; i < slots; ++i)
+    core.patchBuffers.push_back(
+        tiles.buffer(BufferKind::temp, (region.getName() + ".act").str(), shape,
+                     actType, MemorySpace::l1, core.id));
+  core.sets = SlotCache<std::array<int64_t, 3>>(
+      std::clamp<int64_t>(schedule.getSets(), 1, target.weightSets));
+  int64_t accBytes = rows * std::min(schedule.getN(), chunkN) * 4;
+  int64_t accSlots = std::clamp<int64_t>(static_cast<int64_t>(target.accBytes) /
+                                             std::max<int64_t>(1, accBytes),
+                                         1, 2 * schedule.getAccBlock());
+  Builder builder(region.getContext());
+  Type accType =
+      geometry.problem.bfp ? builder.getF32Type() : Type(builder.getI32Type());
+  for (int64_t i = 0; i < accSlots; ++i)
+    core.accBuffers.push_back(
+        tiles.buffer(BufferKind::temp, (region.getName() + ".acc").str(),
+                     {rows, std::min(schedule.getN(), chunkN)}, accType,
+                     MemorySpace::acc, core.id));
+}
+
+//===----------------------------------------------------------------------===//
+// Epilogue
+//===----------------------------------------------------------------------===//
+
+/// Accumulator to the MAC op's result (numerics Q3, Q4).
+static Value macResult(KernelBuilder &kernel, Value acc, Value multiplier,
+                       Type resultType) {
+  OpBuilder &b = kernel.opBuilder();
+  Location loc = kernel.loc;
+  Value value = acc;
+  if (multiplier) {
+    value = arith::SIToFPOp::create(b, loc, b.getF32Type(), acc);
+    value = arith::MulFOp::create(b, loc, value, multiplier);
+  }
+  if (auto quantized = dyn_cast<quant::UniformQuantizedType>(resultType))
+    return KernelQuantizeOp::create(
+        b, loc, storedType(quantized), value, b.getF32FloatAttr(1.0f),
+        b.getI64IntegerAttr(quantized.getZeroPoint()),
+        b.getI64IntegerAttr(quantized.getStorageTypeMin()),
+        b.getI64IntegerAttr(quantized.getStorageTypeMax()));
+  if (resultType.isF16())
+    return arith::TruncFOp::create(b, loc, resultType, value);
+  return value;
+}
+
+LogicalResult MacLowering::buildEpilogue() {
+  KernelBuilder builder(lowering.kernels, region.getLoc());
+  auto resultType = cast<RankedTensorType>(mac->getResult(0).getType());
+  Type accType = geometry.problem.bfp
+                     ? Type(Float32Type::get(region.getContext()))
+                     : Type(IntegerType::get(region.getContext(), 32));
+  Value acc = builder.addInput(accType);
+  epilogueOperands.push_back({{}, {}, false, false, /*isAcc=*/true});
+  Value multiplier;
+  if (multiplierData) {
+    multiplier = builder.addInput(Float32Type::get(region.getContext()));
+    epilogueOperands.push_back({{}, {}, false, /*isMultiplier=*/true, false});
+  }
+  DenseMap<Value, Value> scalars;
+  scalars[mac->getResult(0)] =
+      macResult(builder, acc, multiplier, resultType.getElementType());
+  KernelBuilder::Hooks hooks;
+  hooks.loopOf = [](int64_t) -> int64_t { return 0; };
+  hooks.gatherInput = [](Value) -> unsigned { return 0; };
+  hooks.captured = [&](Value value) {
+    return builder.opBuilder().clone(*value.getDefiningOp())->getResult(0);
+  };
+  for (Operation &op : region.getBody().front().without_terminator()) {
+    auto generic = dyn_cast<linalg::GenericOp>(op);
+    if (!generic)
+      continue;
+    SmallVector<Value> arguments;
+    for (OpOperand *input : generic.getDpsInputOperands()) {
+      AffineMap map = generic.getMatchingIndexingMap(input);
+      auto known = scalars.find(input->get());
+      if (known != scalars.end() && map.isIdentity()) {
+        arguments.push_back(known->second);
+        continue;
+      }
+      if (known != scalars.end())
+        return op.emitError("cannot be fused: it reads the MAC result through ")
+               << AffineMapAttr::get(map);
+      BlockArgument argument = generic.getMatchingBlockArgument(input);
+      arguments.push_back(builder.addInput(argument.getType()));
+      View view = lowering.viewOf(outerValue(input->get()));
+      int64_t offset = 0;
+      if (failed(loopStrides(map, view, offset)))
+        return op.emitError("cannot be fused: operand map ")
+               << AffineMapAttr::get(map) << " is not linear";
+      epilogueOperands.push_back({view, map, false, false, false});
+    }
+    for (size_t i = 0; i < generic.getDpsInits().size(); ++i)
+      arguments.push_back({});
+    FailureOr<SmallVector<Value>> results =
+        builder.inlineBody(generic, arguments, hooks);
+    if (failed(results))
+      return op.emitError(builder.reason);
+    for (auto [result, value] : llvm::zip_equal(generic.getResults(), *results))
+      scalars[result] = value;
+  }
+  SmallVector<Value> outputs;
+  Operation *yield = region.getBody().front().getTerminator();
+  for (auto [value, result] :
+       llvm::zip_equal(yield->getOperands(), region.getResults())) {
+    auto known = scalars.find(value);
+    if (known == scalars.end())
+      return region.emitError("yields a value that is not computed from its "
+                              "MAC op");
+    View view = lowering.allocate(result, lowering.layer);
+    lowering.setView(result, view);
+    outputs.push_back(known->second);
+    epilogueOperands.push_back({view,
+                                AffineMap::getMultiDimIdentityMap(
+                                    resultType.getRank(), region.getContext()),
+                                true, false, false});
+  }
+  kernel = builder.finish(outputs, region.getName().str() + "_epilogue");
+  return success();
+}
+
+} // namespace cim
