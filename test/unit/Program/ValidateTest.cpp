@@ -118,7 +118,7 @@ const Case programCases[] = {
     {"QueueMacIndex", [](Program &p) { p.run.queues[kMac].index = 1; },
      "1 mac queues"},
     {"QueueEngine", [](Program &p) { p.run.queues[kMac].engine = Engine::Vec; },
-     "second queue"},
+     "does not belong"},
     {"WrongEngine",
      [](Program &p) { at(p, kCtrl, 1).op = op<Mac>(p, kMac, 1); },
      "does not belong"},
