@@ -15,8 +15,15 @@ using namespace cim::ir;
 
 namespace cim {
 
+/// An engine operation's location: the source node(s) and, as metadata, the
+/// layer (region) it executes.
+void Lowering::setLocation(Location loc) {
+  tiles.loc = FusedLoc::get({loc}, StringAttr::get(loc.getContext(), layer),
+                            loc.getContext());
+}
+
 LogicalResult Lowering::lowerOp(Operation *op) {
-  tiles.loc = op->getLoc();
+  setLocation(op->getLoc());
   if (isa<arith::ConstantOp, tensor::EmptyOp, YieldOp>(op))
     return success();
   if (auto generic = dyn_cast<linalg::GenericOp>(op))
@@ -28,7 +35,7 @@ LogicalResult Lowering::lowerOp(Operation *op) {
 
 LogicalResult Lowering::lowerRegion(RegionOp region) {
   layer = region.getName().str();
-  tiles.loc = region.getLoc();
+  setLocation(region.getLoc());
   Block &block = region.getBody().front();
   for (Operation &op : block)
     if (isa<ConvOp, MatmulOp>(op))
@@ -68,6 +75,8 @@ LogicalResult Lowering::run() {
   Operation *terminator = func.getBody().front().getTerminator();
   for (Operation &op : func.getBody().front().without_terminator()) {
     layer = "move";
+    if (isa<linalg::GenericOp, linalg::FillOp>(op))
+      layer = "vector";
     LogicalResult result = success();
     if (auto region = dyn_cast<RegionOp>(op))
       result = lowerRegion(region);
@@ -89,7 +98,7 @@ LogicalResult Lowering::run() {
     if (physical.empty())
       physical.push_back(1);
     auto name = func.getResultAttrOfType<StringAttr>(i, "cim.name");
-    tiles.loc = value.getLoc();
+    setLocation(value.getLoc());
     view.buffer = tiles.buffer(
         BufferKind::output,
         name ? name.getValue().str() : "result" + std::to_string(i), physical,

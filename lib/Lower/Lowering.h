@@ -74,6 +74,7 @@ private:
   // MAC work (LowerMac.cpp).
   mlir::LogicalResult lowerMac(ir::RegionOp region, mlir::Operation *mac);
 
+  void setLocation(mlir::Location loc);
   mlir::LogicalResult lowerRegion(ir::RegionOp region);
   mlir::LogicalResult lowerOp(mlir::Operation *op);
   unsigned totalCores() const { return target.coresPerChip; }
