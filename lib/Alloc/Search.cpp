@@ -83,10 +83,12 @@ void Search::reset(int64_t limit) {
   isDirty.assign(sections.size(), 0);
   dirty.clear();
   low.assign(instance.count(), 0);
+  high.assign(instance.count(), 0);
   placed.assign(instance.count(), kNone);
   for (int i = 0; i < instance.count(); ++i) {
     const Instance::Item &item = instance.items[i];
     low[i] = std::max<int64_t>(item.fixed, 0);
+    high[i] = item.fixed == kNone ? height - item.size : item.fixed;
     sections[item.hull.lower].items ^= itemHash[i];
     for (int32_t s = item.hull.lower; s + 1 < item.hull.upper; ++s)
       ++sections[s].across;
@@ -94,6 +96,7 @@ void Search::reset(int64_t limit) {
       for (int32_t s = run.lower; s < run.upper; ++s) {
         sections[s].rest += item.padded;
         ++sections[s].live;
+        sections[s].pinned += low[i] == high[i] ? 1 : 0;
       }
     }
   }
@@ -362,6 +365,7 @@ bool Search::place(int item) {
   int64_t top = low[item] + data.size;
   ++stamp;
   placed[item] = low[item];
+  int32_t wasPinned = low[item] == high[item] ? 1 : 0;
   lowTrail.emplace_back(item, low[item]);
   low[item] = kInfinity;
   for (int32_t s = data.hull.lower; s + 1 < data.hull.upper; ++s) {
@@ -375,6 +379,7 @@ bool Search::place(int item) {
       section.floor = section.top = top;
       section.rest -= data.padded;
       --section.live;
+      section.pinned -= wasPinned;
       if (!isDirty[s]) {
         isDirty[s] = 1;
         dirty.push_back(s);
@@ -417,16 +422,18 @@ bool Search::raiseLow(int item, int64_t value) {
       }
     }
   }
-  return low[item] + data.size <= height &&
-         (data.fixed == kNone || low[item] <= data.fixed);
+  if (low[item] == high[item])
+    countPinned(item);
+  return low[item] <= high[item];
 }
 
 /// Brings the dirty sections up to date; false if one cannot be completed.
 bool Search::refresh() {
   bool ok = true;
-  for (int32_t s : dirty) {
-    isDirty[s] = 0;
-    ok = ok && refreshSection(s);
+  // Inference can make more sections dirty.
+  for (size_t i = 0; i < dirty.size(); ++i) {
+    isDirty[dirty[i]] = 0;
+    ok = ok && refreshSection(dirty[i]);
   }
   dirty.clear();
   return ok;
@@ -459,10 +466,15 @@ bool Search::refreshSection(int32_t index) {
   }
   section.floor = lowest;
   section.second = second;
-  section.lowest = count;
   int64_t spare = slack(index);
   if (spare < 0)
     return false;
+  if (options.inference) {
+    if (spare < instance.granule && !inferFull(index, count))
+      return false;
+    if (section.pinned > 0 && !fillsBelowPins(index))
+      return false;
+  }
   bool mayWaste = std::min(second - lowest, smallest) <= spare;
   section.branches = count + (mayWaste ? 1 : 0);
   if (options.remember) {
@@ -471,6 +483,88 @@ bool Search::refreshSection(int32_t index) {
     uint64_t hash = mixBits(static_cast<uint64_t>(index) << 32 | support >> 32);
     hash = mixBits(hash ^ static_cast<uint64_t>(lowest));
     section.mark = mixBits(hash ^ (support & 0xffffffffu)) + section.items;
+  }
+  return true;
+}
+
+/// In a section that cannot waste anything, one of the buffers whose low is the
+/// floor lies there, and all others above it. If there is only one, its offset
+/// is known even while lower floors beside it keep it from being placed.
+bool Search::inferFull(int32_t index, int32_t lowestCount) {
+  int64_t floor = sections[index].floor;
+  int64_t smallestSize = kInfinity, sum = 0;
+  int32_t lowestItem = kNone;
+  for (int32_t item : bySection[index]) {
+    if (low[item] != floor)
+      continue;
+    lowestItem = item;
+    sum += instance.items[item].padded;
+    smallestSize = std::min(smallestSize, instance.items[item].size);
+  }
+  steps += bySection[index].size();
+  int64_t second = sections[index].second;
+  if (second != kInfinity && second > floor + sum + slack(index))
+    return false; // a gap before the next buffer
+  if (second < floor + smallestSize) {
+    bool ok = true;
+    for (int32_t item : bySection[index])
+      if (low[item] > floor && low[item] < floor + smallestSize)
+        ok = raiseLow(item, floor + smallestSize) && ok;
+    if (!ok)
+      return false;
+  }
+  return lowestCount > 1 || pin(lowestItem);
+}
+
+/// Fixes the item to its low: what cannot end below it comes above it.
+bool Search::pin(int item) {
+  int64_t bottom = low[item];
+  int64_t top = bottom + instance.items[item].size;
+  if (high[item] != bottom) {
+    lowTrail.emplace_back(~item, high[item]);
+    high[item] = bottom;
+    countPinned(item);
+  }
+  bool ok = true;
+  steps += overlaps[item].size();
+  for (int32_t other : overlaps[item])
+    if (low[other] < top && low[other] + instance.items[other].size > bottom)
+      ok = raiseLow(other, top) && ok;
+  return ok;
+}
+
+void Search::countPinned(int item) {
+  for (const Run &run : instance.runs[item]) {
+    for (int32_t s = run.lower; s < run.upper; ++s) {
+      touch(s);
+      ++sections[s].pinned;
+      if (!isDirty[s]) {
+        isDirty[s] = 1;
+        dirty.push_back(s);
+      }
+    }
+  }
+}
+
+/// Whether the buffers that can still go below each pinned one suffice to fill
+/// the section up to it, but for the slack.
+bool Search::fillsBelowPins(int32_t index) {
+  int64_t floor = sections[index].floor;
+  int64_t spare = slack(index);
+  for (int32_t pinned : bySection[index]) {
+    if (low[pinned] == kInfinity || high[pinned] != low[pinned])
+      continue;
+    int64_t bottom = low[pinned];
+    int64_t missing = bottom - floor - spare;
+    for (int32_t item : bySection[index]) {
+      if (missing <= 0)
+        break;
+      if (item != pinned && low[item] + instance.items[item].size <= bottom)
+        missing -= instance.items[item].padded;
+    }
+    steps += bySection[index].size();
+    if (missing > 0)
+      return false;
   }
   return true;
 }
@@ -488,7 +582,8 @@ void Search::undo(size_t sectionMark, size_t lowMark) {
     sectionTrail.pop_back();
   }
   while (lowTrail.size() > lowMark) {
-    low[lowTrail.back().first] = lowTrail.back().second;
+    auto [item, value] = lowTrail.back();
+    (item < 0 ? high[~item] : low[item]) = value;
     lowTrail.pop_back();
   }
 }

@@ -54,7 +54,7 @@ private:
     int64_t second = 0;    ///< second-lowest distinct low of the unplaced ones
     uint64_t mark = 0;     ///< hash of floor and of the unplaced buffers
     uint64_t items = 0;    ///< hash of the unplaced buffers beginning here
-    int32_t lowest = 0;    ///< unplaced buffers whose low is the floor
+    int32_t pinned = 0;    ///< unplaced buffers whose low is their high
     int32_t live = 0;      ///< unplaced buffers
     int32_t across = 0;    ///< unplaced buffers also held in the next section
     uint32_t branches = 0; ///< alternatives; kClosed without buffers
@@ -92,6 +92,10 @@ private:
   bool place(int item);
   bool waste(int32_t section, int64_t floor);
   bool raiseLow(int item, int64_t low);
+  bool inferFull(int32_t index, int32_t lowestCount);
+  bool pin(int item);
+  void countPinned(int item);
+  bool fillsBelowPins(int32_t index);
   bool refresh();
   bool refreshSection(int32_t index);
   void touch(int32_t section);
@@ -112,7 +116,8 @@ private:
   int tieRule = 0;
 
   std::vector<Section> sections;
-  std::vector<int64_t> low; ///< lowest offset left to each unplaced item
+  std::vector<int64_t> low;  ///< lowest offset left to each unplaced item
+  std::vector<int64_t> high; ///< highest offset left; pinned at it if == low
   std::vector<int64_t> placed;
   std::vector<int32_t> rank; ///< value order
   std::vector<uint64_t> itemHash;
@@ -122,7 +127,7 @@ private:
     Section section;
   };
   std::vector<SavedSection> sectionTrail;
-  std::vector<std::pair<int32_t, int64_t>> lowTrail;
+  std::vector<std::pair<int32_t, int64_t>> lowTrail; ///< ~item: its high
   std::vector<uint64_t> savedIn; ///< stamp of the node that saved a section
   uint64_t stamp = 1;
   std::vector<int32_t> dirty;

@@ -45,6 +45,7 @@ ABSL_FLAG(bool, greedy, true, "several greedy orders (off: one)");
 ABSL_FLAG(bool, exact, true, "exact search");
 ABSL_FLAG(bool, local_search, true, "local search after the budget");
 ABSL_FLAG(bool, section_bound, true, "prune on floor + unplaced sizes");
+ABSL_FLAG(bool, inference, true, "raise and pin offsets in full sections");
 ABSL_FLAG(bool, fewest_first, true, "branch where there are fewest branches");
 ABSL_FLAG(bool, decompose, true, "search unconnected parts one by one");
 ABSL_FLAG(bool, remember, true, "recognise failed remainders");
@@ -79,6 +80,7 @@ absl::StatusOr<SolverOptions> solverOptions() {
   options.exact = absl::GetFlag(FLAGS_exact);
   options.localSearch = absl::GetFlag(FLAGS_local_search);
   options.sectionBound = absl::GetFlag(FLAGS_section_bound);
+  options.inference = absl::GetFlag(FLAGS_inference);
   options.fewestFirst = absl::GetFlag(FLAGS_fewest_first);
   options.decompose = absl::GetFlag(FLAGS_decompose);
   options.remember = absl::GetFlag(FLAGS_remember);

@@ -61,6 +61,7 @@ struct SolverOptions {
   bool exact = true;        ///< the exact search
   bool localSearch = true;  ///< local search when the budget is exhausted
   bool sectionBound = true; ///< prune on floor + unplaced sizes
+  bool inference = true;    ///< raise and pin offsets in full sections
   bool fewestFirst = true;  ///< fewest branches first (off: lowest valley)
   bool decompose = true;    ///< search unconnected parts one by one
   bool remember = true;     ///< recognise failed remainders
