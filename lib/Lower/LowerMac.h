@@ -21,7 +21,7 @@
 #define CIM_LIB_LOWER_LOWERMAC_H
 
 #include "Lowering.h"
-#include "MacGeometry.h"
+#include "cim/IR/MacGeometry.h"
 
 namespace cim {
 

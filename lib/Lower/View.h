@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "cim/IR/StoredType.h"
 #include "dialects/CIM/IR/CIM.h"
 #include "llvm/ADT/SmallVector.h"
 
@@ -28,12 +29,6 @@ struct View {
 
   explicit operator bool() const { return static_cast<bool>(buffer); }
 };
-
-/// Bytes of one element in data memories; quantized types as their storage,
-/// sub-byte integers as one byte, index as eight.
-int64_t storedBytes(mlir::Type elementType);
-/// The type the elements have in memory (quantized types: their storage).
-mlir::Type storedType(mlir::Type elementType);
 
 /// Dense strides in bytes for `shape` stored with dimension order `order`
 /// (outermost first).

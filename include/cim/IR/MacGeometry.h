@@ -3,8 +3,8 @@
 //
 // One form for convolutions and matrix products: which tensor dimensions are
 // output rows, channels and batches (see cim/Schedule/Problem.h).
-#ifndef CIM_LIB_LOWER_MACGEOMETRY_H
-#define CIM_LIB_LOWER_MACGEOMETRY_H
+#ifndef CIM_IR_MACGEOMETRY_H
+#define CIM_IR_MACGEOMETRY_H
 
 #include "cim/Schedule/Problem.h"
 #include "dialects/CIM/IR/CIM.h"
@@ -36,4 +36,4 @@ mlir::Value outerValue(mlir::Value value);
 
 } // namespace cim
 
-#endif // CIM_LIB_LOWER_MACGEOMETRY_H
+#endif // CIM_IR_MACGEOMETRY_H

@@ -1,0 +1,224 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Exhaustive enumeration of a mapspace of imperfect tile sizes aligned to the
+// macro array. Loop orders need no enumeration: the lower phase's caches make
+// weights and activations stay where there is room.
+#include "cim/Schedule/Solver.h"
+
+#include <algorithm>
+#include <set>
+
+#include "Tiling.h"
+#include "absl/strings/str_cat.h"
+
+namespace cim::schedule {
+namespace {
+
+class Search {
+public:
+  Search(const MacProblem &p, const TargetSpec &t, const SearchOptions &o)
+      : p(p), t(t), o(o) {}
+  absl::StatusOr<SearchResult> run();
+
+private:
+  struct KTile {
+    int64_t channels;
+    std::vector<int64_t> kernel;
+    int64_t rows;
+  };
+  std::vector<KTile> kTiles() const;
+  std::vector<int64_t> nTiles() const;
+  std::vector<std::vector<int64_t>> mTiles() const;
+  void consider(MacSchedule s);
+
+  const MacProblem &p;
+  const TargetSpec &t;
+  const SearchOptions &o;
+  SearchResult result;
+  bool found = false;
+};
+
+int64_t roundDown(int64_t value, int64_t unit) {
+  return value < unit ? value : value / unit * unit;
+}
+
+/// Kernel parts: all positions, one row of them, one position; for each the
+/// most channels that fit, and macro-aligned smaller counts.
+std::vector<Search::KTile> Search::kTiles() const {
+  int64_t channels =
+      p.channels * groupsPerTile(p, t.arrayRows(), t.arrayCols());
+  bool grouped = channels != p.channels;
+  std::vector<std::vector<int64_t>> kernels;
+  std::vector<int64_t> whole, ones(p.m.size(), 1);
+  for (const MDim &dim : p.m)
+    whole.push_back(dim.kernel);
+  kernels.push_back(whole);
+  for (size_t cut = 0; cut < p.m.size(); ++cut) {
+    std::vector<int64_t> part = whole;
+    for (size_t i = 0; i <= cut; ++i)
+      part[i] = 1;
+    kernels.push_back(part);
+    // Several rows of the kernel.
+    for (int64_t rows = 2; cut + 1 < p.m.size() && rows < p.m[cut + 1].kernel;
+         ++rows) {
+      part[cut + 1] = rows;
+      kernels.push_back(part);
+    }
+  }
+  kernels.push_back(ones);
+  std::vector<KTile> tiles;
+  std::set<std::pair<int64_t, std::vector<int64_t>>> seen;
+  for (const auto &kernel : kernels) {
+    int64_t positions = 1;
+    for (int64_t size : kernel)
+      positions *= size;
+    int64_t most = t.arrayRows() / positions;
+    if (most < 1 || (grouped && most < channels))
+      continue;
+    std::vector<int64_t> counts;
+    if (most >= channels)
+      counts.push_back(channels);
+    if (!grouped) {
+      counts.push_back(roundDown(std::min(most, channels), 64));
+      counts.push_back(roundDown(std::min(most, channels), 16));
+      counts.push_back(std::min(most, channels));
+      // Equal tiles instead of a small last one.
+      int64_t pieces = (channels + most - 1) / most;
+      counts.push_back((channels + pieces - 1) / pieces);
+      for (int64_t macros = 1; macros <= t.macrosDown; ++macros)
+        counts.push_back(
+            std::clamp<int64_t>(macros * t.macroRows / positions, 1, channels));
+    }
+    for (int64_t count : counts) {
+      if (p.bfp && count < channels)
+        count = positions > 1 ? std::min<int64_t>(count, t.bfpBlockRows)
+                              : roundDown(count, t.bfpBlockRows);
+      if (p.bfp && positions > 1)
+        count = std::min<int64_t>(count, t.bfpBlockRows);
+      if (seen.insert({count, kernel}).second)
+        tiles.push_back({count, kernel, count * positions});
+    }
+  }
+  return tiles;
+}
+
+std::vector<int64_t> Search::nTiles() const {
+  int64_t n = p.n * groupsPerTile(p, t.arrayRows(), t.arrayCols());
+  std::set<int64_t> sizes;
+  for (int64_t macros = 1; macros <= t.macrosAcross; ++macros)
+    sizes.insert(std::min<int64_t>(n, macros * t.macroCols));
+  // Equal shares for the cores, aligned to macros where possible.
+  for (int64_t cores = 1; cores <= t.coresPerChip; ++cores) {
+    int64_t share = (n + cores - 1) / cores;
+    if (share <= t.arrayCols())
+      sizes.insert(share);
+    int64_t pieces = (share + t.arrayCols() - 1) / t.arrayCols();
+    sizes.insert(
+        std::min<int64_t>(t.arrayCols(), (share + pieces - 1) / pieces));
+  }
+  return {sizes.rbegin(), sizes.rend()};
+}
+
+/// Row tiles: whole inner dimensions first, then parts of one dimension.
+std::vector<std::vector<int64_t>> Search::mTiles() const {
+  std::set<std::vector<int64_t>> tiles;
+  constexpr int64_t targets[] = {8,   16,  32,  64,  128,  196,
+                                 256, 384, 512, 784, 1024, 2048};
+  for (int64_t target : targets) {
+    std::vector<int64_t> tile(p.m.size(), 1);
+    int64_t rows = 1;
+    for (size_t i = p.m.size(); i-- > 0;) {
+      int64_t room = std::max<int64_t>(1, target / rows);
+      if (p.m[i].size <= room) {
+        tile[i] = p.m[i].size;
+      } else {
+        int64_t pieces = (p.m[i].size + room - 1) / room;
+        tile[i] = (p.m[i].size + pieces - 1) / pieces;
+      }
+      rows *= tile[i];
+    }
+    tiles.insert(tile);
+  }
+  tiles.insert(std::vector<int64_t>(p.m.size(), 1));
+  return {tiles.begin(), tiles.end()};
+}
+
+void Search::consider(MacSchedule s) {
+  if (!validate(p, s, t).ok()) {
+    ++result.pruned;
+    return;
+  }
+  ++result.evaluated;
+  Cost cost = predict(p, s, t);
+  if (found && cost.total >= result.cost.total)
+    return;
+  found = true;
+  s.cycles = static_cast<int64_t>(cost.total);
+  result.best = s;
+  result.cost = cost;
+}
+
+absl::StatusOr<SearchResult> Search::run() {
+  int64_t subs =
+      p.batch * p.groups / groupsPerTile(p, t.arrayRows(), t.arrayCols());
+  std::vector<std::pair<Split, int64_t>> splits = {{Split::None, 1}};
+  if (o.splitCores && t.coresPerChip > 1)
+    for (int64_t cores = 2; cores <= t.coresPerChip; ++cores) {
+      if (p.m[splitDim(p)].size >= cores)
+        splits.push_back({Split::M, cores});
+      splits.push_back({Split::N, cores});
+      if (subs >= cores)
+        splits.push_back({Split::Batch, cores});
+    }
+  auto ks = kTiles();
+  auto ns = nTiles();
+  auto ms = mTiles();
+  for (const KTile &k : ks)
+    for (int64_t n : ns) {
+      int64_t down = (k.rows + t.macroRows - 1) / t.macroRows;
+      int64_t across = (n + t.macroCols - 1) / t.macroCols;
+      if (down > t.macrosDown || across > t.macrosAcross)
+        continue;
+      int64_t room = (t.macrosDown / down) * (t.macrosAcross / across);
+      for (const auto &m : ms) {
+        MacSchedule s;
+        s.m = m;
+        s.n = n;
+        s.kChannels = k.channels;
+        s.kKernel = k.kernel;
+        s.weights = p.computedWeights ? Home::Computed : o.weights;
+        s.sets = o.overlap ? t.weightSets : 1;
+        s.copies = o.copies ? room : 1;
+        for (auto [split, cores] : splits) {
+          s.split = split;
+          s.cores = cores;
+          for (int64_t block : {1, 2, 4, 8, 16}) {
+            s.accBlock = block;
+            consider(s);
+            if (found && !o.exhaustive)
+              break;
+          }
+        }
+      }
+    }
+  if (!found)
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "no tile fits the target: one row needs ", p.channels * p.actBytes,
+        " bytes of L1 (", l1Budget(t),
+        " are available) or an accumulator row exceeds ACC (", t.accBytes,
+        " bytes); choose a target with larger memories"));
+  result.best.bound = static_cast<int64_t>(
+      lowerBound(p, t, p.computedWeights ? Home::L2 : o.weights));
+  return result;
+}
+
+} // namespace
+
+absl::StatusOr<SearchResult> solve(const MacProblem &problem,
+                                   const TargetSpec &target,
+                                   const SearchOptions &options) {
+  return Search(problem, target, options).run();
+}
+
+} // namespace cim::schedule

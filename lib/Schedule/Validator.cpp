@@ -1,0 +1,63 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "absl/strings/str_cat.h"
+
+#include "cim/Schedule/Solver.h"
+
+namespace cim::schedule {
+
+template <typename... Args>
+static absl::Status broken(const Args &...args) {
+  return absl::InvalidArgumentError(absl::StrCat(args...));
+}
+
+absl::Status validate(const MacProblem &p, const MacSchedule &s,
+                      const TargetSpec &t) {
+  if (s.m.size() != p.m.size() || s.kKernel.size() != p.m.size())
+    return broken("schedule has ", s.m.size(), " row tiles and ",
+                  s.kKernel.size(), " kernel tiles; the region has ",
+                  p.m.size(), " row dimensions");
+  int64_t rows = 1, arrayRows = s.kChannels, positions = 1, patch = 1;
+  for (size_t i = 0; i < s.m.size(); ++i) {
+    if (s.m[i] < 1 || s.kKernel[i] < 1)
+      return broken("tile of dimension ", i, " is not positive");
+    int64_t tile = std::min(s.m[i], p.m[i].size);
+    rows *= tile;
+    positions *= std::min(s.kKernel[i], p.m[i].kernel);
+    patch *= p.m[i].kernel == 1 ? tile
+                                : (tile - 1) * p.m[i].step +
+                                      (p.m[i].kernel - 1) * p.m[i].dilation + 1;
+  }
+  arrayRows *= positions;
+  if (s.n < 1 || s.n > t.arrayCols())
+    return broken("n = ", s.n, "; the array has ", t.arrayCols(), " columns");
+  if (s.kChannels < 1 || arrayRows > t.arrayRows())
+    return broken("k tile has ", arrayRows, " rows; the array has ",
+                  t.arrayRows());
+  if (p.bfp && positions > 1 && s.kChannels > t.bfpBlockRows)
+    return broken("k tile of ", s.kChannels, " channels over ", positions,
+                  " kernel positions; blocks of ", t.bfpBlockRows,
+                  " channels must not be reordered (numerics B2)");
+  if (p.bfp && s.kChannels % t.bfpBlockRows && s.kChannels < p.channels)
+    return broken("k tile of ", s.kChannels, " channels cuts a block of ",
+                  t.bfpBlockRows, " (numerics B2)");
+  if (s.sets < 1 || s.sets > t.weightSets)
+    return broken("sets = ", s.sets, "; a core has ", t.weightSets);
+  if (s.cores < 1 || s.cores > t.coresPerChip)
+    return broken("cores = ", s.cores, "; a chip has ", t.coresPerChip);
+  int64_t down = (arrayRows + t.macroRows - 1) / t.macroRows;
+  int64_t across = (s.n + t.macroCols - 1) / t.macroCols;
+  int64_t room = (t.macrosDown / down) * (t.macrosAcross / across);
+  if (s.copies < 1 || s.copies > room)
+    return broken("copies = ", s.copies, "; the array has room for ", room);
+  int64_t acc = rows * s.n * 4 * s.accBlock;
+  if (s.accBlock < 1 || acc > static_cast<int64_t>(t.accBytes))
+    return broken("accumulators take ", acc, " bytes; ACC has ", t.accBytes);
+  int64_t patchBytes = patch * s.kChannels * p.actBytes;
+  if (patchBytes > static_cast<int64_t>(t.l1Bytes) * 7 / 16)
+    return broken("an activation tile takes ", patchBytes,
+                  " bytes; a region may take ", t.l1Bytes * 7 / 16, " of L1");
+  return absl::OkStatus();
+}
+
+} // namespace cim::schedule
