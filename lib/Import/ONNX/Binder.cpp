@@ -1,0 +1,302 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "Binder.h"
+
+#include <cmath>
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace cim::onnx {
+
+bool isUnsigned(DType type) {
+  switch (type) {
+  case DType::UInt2:
+  case DType::UInt4:
+  case DType::UInt8:
+  case DType::UInt16:
+  case DType::UInt32:
+  case DType::UInt64:
+    return true;
+  default:
+    return false;
+  }
+}
+
+bool isFloating(DType type) {
+  switch (type) {
+  case DType::Float:
+  case DType::Double:
+  case DType::Float16:
+  case DType::BFloat16:
+  case DType::Float8E4M3FN:
+  case DType::Float8E4M3FNUZ:
+  case DType::Float8E5M2:
+  case DType::Float8E5M2FNUZ:
+  case DType::Float8E8M0:
+  case DType::Float4E2M1:
+  case DType::Float6E2M3:
+  case DType::Float6E3M2:
+    return true;
+  default:
+    return false;
+  }
+}
+
+Type toElementType(MLIRContext *context, DType type) {
+  switch (type) {
+  case DType::Float:
+    return Float32Type::get(context);
+  case DType::Double:
+    return Float64Type::get(context);
+  case DType::Float16:
+    return Float16Type::get(context);
+  case DType::BFloat16:
+    return BFloat16Type::get(context);
+  case DType::Float8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case DType::Float8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(context);
+  case DType::Float8E5M2:
+    return Float8E5M2Type::get(context);
+  case DType::Float8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(context);
+  case DType::Float8E8M0:
+    return Float8E8M0FNUType::get(context);
+  case DType::Float4E2M1:
+    return Float4E2M1FNType::get(context);
+  case DType::Float6E2M3:
+    return Float6E2M3FNType::get(context);
+  case DType::Float6E3M2:
+    return Float6E3M2FNType::get(context);
+  case DType::Bool:
+    return IntegerType::get(context, 1);
+  case DType::Undefined:
+  case DType::String:
+  case DType::Complex64:
+  case DType::Complex128:
+    return {};
+  default:
+    return bitWidth(type) ? IntegerType::get(context, bitWidth(type)) : Type();
+  }
+}
+
+std::string toText(ArrayRef<int64_t> shape) {
+  std::string text;
+  for (auto [i, dim] : llvm::enumerate(shape))
+    text += (i ? "x" : "") + std::to_string(dim);
+  return text.empty() ? "scalar" : text;
+}
+
+SmallVector<Value> NodeBinder::values() const {
+  SmallVector<Value> result;
+  for (const TypedValue &input : inputs)
+    result.push_back(input.value);
+  return result;
+}
+
+LogicalResult NodeBinder::needInputs(size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    if (!hasInput(i))
+      return fail("input " + Twine(i) + " is missing",
+                  Twine(count) + " inputs wanted");
+  return success();
+}
+
+const Attribute *NodeBinder::attribute(StringRef name) const {
+  for (const Attribute &attr : node.attributes)
+    if (attr.name == name)
+      return &attr;
+  return nullptr;
+}
+
+int64_t NodeBinder::intAttr(StringRef name, int64_t orElse) const {
+  const Attribute *attr = attribute(name);
+  return attr && attr->kind == Attribute::Kind::Int ? attr->i : orElse;
+}
+
+double NodeBinder::floatAttr(StringRef name, double orElse) const {
+  const Attribute *attr = attribute(name);
+  return attr && attr->kind == Attribute::Kind::Float ? attr->f : orElse;
+}
+
+std::string NodeBinder::stringAttr(StringRef name, StringRef orElse) const {
+  const Attribute *attr = attribute(name);
+  return attr && attr->kind == Attribute::Kind::String ? attr->s
+                                                       : orElse.str();
+}
+
+std::optional<Shape> NodeBinder::intsAttr(StringRef name) const {
+  const Attribute *attr = attribute(name);
+  if (!attr || attr->kind != Attribute::Kind::Ints)
+    return std::nullopt;
+  return Shape(attr->ints.begin(), attr->ints.end());
+}
+
+FailureOr<Shape> NodeBinder::constantInts(size_t i, StringRef what) {
+  ir::Evaluator evaluator;
+  const ir::Literal *literal =
+      hasInput(i) ? evaluator.evaluate(input(i)) : nullptr;
+  if (!literal || isa<FloatType>(literal->type.getElementType()))
+    return fail(what + " is not a known integer constant",
+                "it must not depend on the model's input values",
+                "export the model with fixed shapes");
+  Shape result;
+  for (ir::Scalar scalar : literal->elements)
+    result.push_back(scalar.i);
+  return result;
+}
+
+FailureOr<std::vector<double>> NodeBinder::constantFloats(size_t i,
+                                                          StringRef what) {
+  ir::Evaluator evaluator;
+  const ir::Literal *literal =
+      hasInput(i) ? evaluator.evaluate(input(i)) : nullptr;
+  if (!literal || !isa<FloatType>(literal->type.getElementType()))
+    return fail(what + " is not a known floating-point constant",
+                "it must not depend on the model's input values",
+                "export the model with fixed shapes");
+  std::vector<double> result;
+  for (ir::Scalar scalar : literal->elements)
+    result.push_back(scalar.f);
+  return result;
+}
+
+FailureOr<std::optional<Shape>> NodeBinder::intsAttrOrInput(StringRef name,
+                                                            size_t i) {
+  if (std::optional<Shape> attr = intsAttr(name))
+    return std::optional<Shape>(*attr);
+  if (!hasInput(i))
+    return std::optional<Shape>();
+  FailureOr<Shape> constant = constantInts(i, name);
+  if (failed(constant))
+    return failure();
+  return std::optional<Shape>(*constant);
+}
+
+FailureOr<int64_t> NodeBinder::axis(int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank)
+    return fail("axis " + Twine(axis) + " is out of range",
+                "rank " + Twine(rank));
+  return axis < 0 ? axis + rank : axis;
+}
+
+FailureOr<Shape> NodeBinder::axes(ArrayRef<int64_t> axes, int64_t rank) {
+  Shape result;
+  for (int64_t each : axes) {
+    FailureOr<int64_t> fixed = axis(each, rank);
+    if (failed(fixed))
+      return failure();
+    result.push_back(*fixed);
+  }
+  llvm::sort(result);
+  if (std::adjacent_find(result.begin(), result.end()) != result.end())
+    return fail("an axis is named twice", "axes are unique");
+  return result;
+}
+
+void NodeBinder::setOutput(size_t i, Value value, DType type) {
+  if (i >= outputs.size())
+    return;
+  if (type == DType::Undefined) {
+    Type element = elementOf(value);
+    for (const TypedValue &input : inputs)
+      if (input.value && type == DType::Undefined &&
+          elementOf(input.value) == element)
+        type = input.type;
+    if (type == DType::Undefined) {
+      // No input to take the sign from: the signed or only type.
+      static constexpr DType candidates[] = {
+          DType::Float,   DType::Double,       DType::Float16,
+          DType::BFloat16, DType::Bool,        DType::Int2,
+          DType::Int4,    DType::Int8,         DType::Int16,
+          DType::Int32,   DType::Int64,        DType::Float8E4M3FN,
+          DType::Float8E4M3FNUZ, DType::Float8E5M2, DType::Float8E5M2FNUZ,
+          DType::Float8E8M0, DType::Float4E2M1, DType::Float6E2M3,
+          DType::Float6E3M2};
+      for (DType candidate : candidates)
+        if (toElementType(element.getContext(), candidate) == element)
+          type = candidate;
+    }
+  }
+  outputs[i] = {value, type};
+}
+
+LogicalResult NodeBinder::checkShape(ArrayRef<int64_t> shape) {
+  int64_t count = 1;
+  for (int64_t dim : shape)
+    if (dim < 0)
+      return fail("a result dimension is negative",
+                  "shape " + toText(shape));
+  if (llvm::is_contained(shape, 0))
+    return success();
+  for (int64_t dim : shape)
+    if (__builtin_mul_overflow(count, dim, &count) ||
+        count > (int64_t(1) << 40))
+      return fail("the result has too many elements",
+                  "at most 2^40, shape " + toText(shape),
+                  "use smaller tensors");
+  return success();
+}
+
+LogicalResult NodeBinder::fail(const Twine &what, const Twine &limit,
+                               const Twine &advice) {
+  error = (label + ": " + what + "; " +
+           (node.domain.empty() ? "" : node.domain + ".") + node.opType +
+           " opset " + Twine(opset) + ", " + limit + "; " + advice)
+              .str();
+  return failure();
+}
+
+const Registry &Registry::instance() {
+  static const Registry registry = [] {
+    Registry result;
+    registerActivation(result);
+    registerControl(result);
+    registerConv(result);
+    registerElementwise(result);
+    registerGather(result);
+    registerGenerate(result);
+    registerMatMul(result);
+    registerNorm(result);
+    registerPad(result);
+    registerPool(result);
+    registerQuantize(result);
+    registerReduction(result);
+    registerResize(result);
+    registerScatter(result);
+    registerShape(result);
+    registerSlice(result);
+    registerSoftmax(result);
+    return result;
+  }();
+  return registry;
+}
+
+void Registry::add(const char *domain, std::vector<OpRecord> list) {
+  for (OpRecord &record : list) {
+    auto &versions = records[{domain, record.name}];
+    versions.emplace(record.sinceVersion, record);
+  }
+}
+
+const OpRecord *Registry::find(const std::string &domain,
+                               const std::string &name, int opset) const {
+  auto it = records.find({domain, name});
+  if (it == records.end())
+    return nullptr;
+  auto version = it->second.upper_bound(opset);
+  if (version == it->second.begin())
+    return nullptr;
+  return &std::prev(version)->second;
+}
+
+int Registry::oldest(const std::string &domain,
+                     const std::string &name) const {
+  auto it = records.find({domain, name});
+  return it == records.end() ? 0 : it->second.begin()->first;
+}
+
+} // namespace cim::onnx

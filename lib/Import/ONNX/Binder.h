@@ -1,0 +1,161 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a handler sees of a node: its operands as MLIR values, its attributes,
+// constant operands' contents, and one way to fail. Handlers are registered by
+// (domain, operator, first opset of the definition they implement).
+#ifndef CIM_LIB_IMPORT_ONNX_BINDER_H
+#define CIM_LIB_IMPORT_ONNX_BINDER_H
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "Build.h"
+#include "Model.h"
+#include "cim/IR/Evaluate.h"
+#include "llvm/ADT/Twine.h"
+
+namespace cim::onnx {
+
+/// A tensor of the graph. MLIR's integers carry no sign, so the ONNX type is
+/// kept beside the value.
+struct TypedValue {
+  mlir::Value value;
+  DType type = DType::Undefined;
+};
+
+bool isUnsigned(DType type);
+bool isFloating(DType type);
+/// The element type, or null for strings and complex numbers.
+mlir::Type toElementType(mlir::MLIRContext *context, DType type);
+
+class NodeBinder {
+public:
+  /// Imports a subgraph in place; its outputs are appended.
+  using InlineGraph = std::function<mlir::LogicalResult(
+      const Graph &, llvm::SmallVectorImpl<TypedValue> &)>;
+
+  NodeBinder(mlir::OpBuilder &b, mlir::Location loc, const Node &node,
+             int opset, std::string label, llvm::ArrayRef<TypedValue> inputs,
+             std::string &error)
+      : e{b, loc}, b(b), node(node), opset(opset), label(std::move(label)),
+        inputs(inputs.begin(), inputs.end()), outputs(node.outputs.size()),
+        error(error) {}
+
+  Emitter e;
+  mlir::OpBuilder &b;
+  const Node &node;
+  const int opset; ///< Of the node's domain.
+  InlineGraph inlineGraph;
+
+  // Operands.
+  size_t numInputs() const { return inputs.size(); }
+  size_t numOutputs() const { return node.outputs.size(); }
+  bool hasInput(size_t i) const { return i < inputs.size() && inputs[i].value; }
+  bool wantsOutput(size_t i) const {
+    return i < node.outputs.size() && !node.outputs[i].empty();
+  }
+  mlir::Value input(size_t i) const { return inputs[i].value; }
+  DType type(size_t i) const { return inputs[i].type; }
+  bool isUnsigned(size_t i) const { return onnx::isUnsigned(type(i)); }
+  llvm::ArrayRef<int64_t> shape(size_t i) const { return shapeOf(input(i)); }
+  mlir::Type element(size_t i) const { return elementOf(input(i)); }
+  int64_t rank(size_t i) const { return rankOf(input(i)); }
+  llvm::SmallVector<mlir::Value> values() const;
+  /// Fails unless the first `count` inputs are present.
+  mlir::LogicalResult needInputs(size_t count);
+
+  // Attributes; a value of another kind fails like a missing one.
+  const Attribute *attribute(llvm::StringRef name) const;
+  int64_t intAttr(llvm::StringRef name, int64_t orElse) const;
+  double floatAttr(llvm::StringRef name, double orElse) const;
+  std::string stringAttr(llvm::StringRef name, llvm::StringRef orElse) const;
+  std::optional<Shape> intsAttr(llvm::StringRef name) const;
+
+  // Constant operands: shape, axes, ... Failure names the operand.
+  mlir::FailureOr<Shape> constantInts(size_t i, llvm::StringRef what);
+  mlir::FailureOr<std::vector<double>> constantFloats(size_t i,
+                                                      llvm::StringRef what);
+  /// The attribute `name`, or constant input `i`, or nothing.
+  mlir::FailureOr<std::optional<Shape>> intsAttrOrInput(llvm::StringRef name,
+                                                        size_t i);
+  /// `axis` in [-rank, rank) made non-negative.
+  mlir::FailureOr<int64_t> axis(int64_t axis, int64_t rank);
+  /// Sorted, unique, non-negative.
+  mlir::FailureOr<Shape> axes(llvm::ArrayRef<int64_t> axes, int64_t rank);
+
+  // Results.
+  /// The type defaults to that of the first input with the same element type.
+  void setOutput(size_t i, mlir::Value value,
+                 DType type = DType::Undefined);
+  llvm::ArrayRef<TypedValue> results() const { return outputs; }
+
+  /// Fails when a result would be absurdly big (more than 2^40 elements) or a
+  /// size is negative.
+  mlir::LogicalResult checkShape(llvm::ArrayRef<int64_t> shape);
+
+  /// `<node>: <what>; <op> opset <n><, limit>; <advice>`. Always a failure.
+  mlir::LogicalResult fail(const llvm::Twine &what, const llvm::Twine &limit,
+                           const llvm::Twine &advice = "correct the model");
+
+private:
+  std::string label; ///< The node's name in messages.
+  llvm::SmallVector<TypedValue> inputs, outputs;
+  std::string &error;
+};
+
+using Handler = std::function<mlir::LogicalResult(NodeBinder &)>;
+
+/// One importable operator definition.
+struct OpRecord {
+  const char *name;
+  int sinceVersion;
+  Handler handler;
+  const char *notes = "";
+};
+
+/// Finds handlers; built once by the functions below.
+class Registry {
+public:
+  static const Registry &instance();
+  /// The record with the largest sinceVersion <= opset, or null.
+  const OpRecord *find(const std::string &domain, const std::string &name,
+                       int opset) const;
+  /// The smallest registered version, or 0.
+  int oldest(const std::string &domain, const std::string &name) const;
+  void add(const char *domain, std::vector<OpRecord> records);
+  using Table =
+      std::map<std::pair<std::string, std::string>, std::map<int, OpRecord>>;
+  const Table &table() const { return records; }
+
+private:
+  Table records;
+};
+
+// One function per file of handlers.
+void registerActivation(Registry &registry);
+void registerControl(Registry &registry);
+void registerConv(Registry &registry);
+void registerElementwise(Registry &registry);
+void registerGather(Registry &registry);
+void registerGenerate(Registry &registry);
+void registerMatMul(Registry &registry);
+void registerNorm(Registry &registry);
+void registerPad(Registry &registry);
+void registerPool(Registry &registry);
+void registerQuantize(Registry &registry);
+void registerReduction(Registry &registry);
+void registerResize(Registry &registry);
+void registerScatter(Registry &registry);
+void registerShape(Registry &registry);
+void registerSlice(Registry &registry);
+void registerSoftmax(Registry &registry);
+
+/// "2x3x4".
+std::string toText(llvm::ArrayRef<int64_t> shape);
+
+} // namespace cim::onnx
+
+#endif // CIM_LIB_IMPORT_ONNX_BINDER_H

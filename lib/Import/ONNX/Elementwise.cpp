@@ -1,0 +1,478 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Unary, binary and variadic elementwise operators, comparisons, logic, casts.
+
+#include <cmath>
+
+#include "Binder.h"
+#include "cim/IR/Constants.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace cim::onnx {
+namespace {
+
+using Cmp = Scalars::Cmp;
+using UnaryBody = std::function<Value(Scalars &, Value)>;
+using BinaryBody = std::function<Value(Scalars &, Value, Value, bool)>;
+
+/// y = body(x), same type.
+Handler unary(UnaryBody body) {
+  return [body](NodeBinder &n) -> LogicalResult {
+    if (failed(n.needInputs(1)))
+      return failure();
+    n.setOutput(0, n.e.map(n.input(0), n.shape(0), n.element(0),
+                           [&](Scalars &s, ValueRange args) {
+                             return body(s, args[0]);
+                           }));
+    return success();
+  };
+}
+
+/// y = body(x) of a float tensor.
+Handler floatUnary(UnaryBody body) {
+  Handler inner = unary(body);
+  return [inner](NodeBinder &n) -> LogicalResult {
+    if (failed(n.needInputs(1)))
+      return failure();
+    if (!isFloating(n.type(0)))
+      return n.fail("operand is not floating point",
+                    StringRef("type ") + name(n.type(0)));
+    return inner(n);
+  };
+}
+
+template <typename Op>
+Handler mathOp() {
+  return floatUnary([](Scalars &s, Value x) { return s.make<Op>(x); });
+}
+
+FailureOr<Shape> broadcastInputs(NodeBinder &n, size_t count) {
+  if (failed(n.needInputs(count)))
+    return failure();
+  SmallVector<ArrayRef<int64_t>> shapes;
+  std::string text;
+  for (size_t i = 0; i < count; ++i) {
+    shapes.push_back(n.shape(i));
+    text += (i ? ", " : "") + toText(n.shape(i));
+  }
+  std::optional<Shape> result = broadcastShapes(shapes);
+  if (!result)
+    return n.fail("operand shapes do not broadcast", "shapes " + text);
+  if (failed(n.checkShape(*result)))
+    return failure();
+  return *result;
+}
+
+LogicalResult needSameType(NodeBinder &n, size_t first, size_t count) {
+  for (size_t i = first + 1; i < count; ++i)
+    if (n.type(i) != n.type(first))
+      return n.fail("operand types differ",
+                    StringRef(name(n.type(first))) + " and " +
+                        name(n.type(i)));
+  return success();
+}
+
+/// z = body(x, y, unsigned) with broadcasting; result of the operands' type.
+Handler binary(BinaryBody body) {
+  return [body](NodeBinder &n) -> LogicalResult {
+    FailureOr<Shape> shape = broadcastInputs(n, 2);
+    if (failed(shape) || failed(needSameType(n, 0, 2)))
+      return failure();
+    n.setOutput(0, n.e.map({n.input(0), n.input(1)}, *shape, n.element(0),
+                           [&](Scalars &s, ValueRange args) {
+                             return body(s, args[0], args[1],
+                                         n.isUnsigned(0));
+                           }));
+    return success();
+  };
+}
+
+Handler compare(Cmp predicate) {
+  return [predicate](NodeBinder &n) -> LogicalResult {
+    FailureOr<Shape> shape = broadcastInputs(n, 2);
+    if (failed(shape) || failed(needSameType(n, 0, 2)))
+      return failure();
+    n.setOutput(0,
+                n.e.map({n.input(0), n.input(1)}, *shape, n.b.getI1Type(),
+                        [&](Scalars &s, ValueRange args) {
+                          return s.cmp(predicate, args[0], args[1],
+                                       n.isUnsigned(0));
+                        }),
+                DType::Bool);
+    return success();
+  };
+}
+
+/// Left fold of all inputs; `finish` gets the sum and the number of inputs.
+Handler variadic(BinaryBody body,
+                 std::function<Value(Scalars &, Value, size_t)> finish) {
+  return [=](NodeBinder &n) -> LogicalResult {
+    FailureOr<Shape> shape = broadcastInputs(n, std::max<size_t>(
+                                                    n.numInputs(), 1));
+    if (failed(shape) || failed(needSameType(n, 0, n.numInputs())))
+      return failure();
+    SmallVector<Value> inputs = n.values();
+    n.setOutput(0, n.e.map(inputs, *shape, n.element(0),
+                           [&](Scalars &s, ValueRange args) {
+                             Value acc = args[0];
+                             for (Value arg : args.drop_front())
+                               acc = body(s, acc, arg, n.isUnsigned(0));
+                             return finish(s, acc, args.size());
+                           }));
+    return success();
+  };
+}
+
+Value keep(Scalars &, Value x, size_t) { return x; }
+
+/// The divisor's sign with fmod=0 (Python's %), the dividend's with fmod=1.
+LogicalResult mod(NodeBinder &n) {
+  bool isFmod = n.intAttr("fmod", 0) != 0;
+  if (n.hasInput(0) && isFloating(n.type(0)) && !isFmod && n.opset < 28)
+    return n.fail("floating-point Mod needs fmod=1", "fmod 0");
+  return binary([isFmod](Scalars &s, Value l, Value r, bool isUnsigned) {
+    Value rem = s.rem(l, r, isUnsigned);
+    if (isFmod || isUnsigned)
+      return rem;
+    Value zero = s.constantInt(l.getType(), 0);
+    Value differs = s.cmp(Cmp::NE, s.cmp(Cmp::LT, rem, zero),
+                          s.cmp(Cmp::LT, r, zero));
+    Value isNonZero = s.cmp(Cmp::NE, rem, zero);
+    Value fixed = s.add(rem, r);
+    if (isa<FloatType>(l.getType()))
+      rem = s.select(isNonZero, rem, s.make<math::CopySignOp>(rem, r));
+    return s.select(s.bitAnd(differs, isNonZero), fixed, rem);
+  })(n);
+}
+
+/// The constant all elements of operand `i` are equal to.
+std::optional<double> splatFloat(NodeBinder &n, size_t i) {
+  ElementsAttr attr = ir::constantOf(n.input(i));
+  if (!attr || !ir::isSplat(attr))
+    return std::nullopt;
+  return ir::values<double>(attr, n.isUnsigned(i))[0];
+}
+
+/// Exact small integer powers by multiplication; others by math.powf.
+Value power(Scalars &s, Value x, Value y, std::optional<double> exponent) {
+  if (exponent == 1.0)
+    return x;
+  if (exponent == 2.0)
+    return s.mul(x, x);
+  if (exponent == 3.0)
+    return s.mul(s.mul(x, x), x);
+  if (exponent == -1.0)
+    return s.div(s.constant(x.getType(), 1), x);
+  return s.make<math::PowFOp>(x, y);
+}
+
+LogicalResult pow(NodeBinder &n) {
+  FailureOr<Shape> shape = broadcastInputs(n, 2);
+  if (failed(shape))
+    return failure();
+  std::optional<double> exponent = splatFloat(n, 1);
+  bool isInteger = !isFloating(n.type(0));
+  bool smallExponent = exponent == 1.0 || exponent == 2.0 || exponent == 3.0;
+  n.setOutput(
+      0,
+      n.e.map({n.input(0), n.input(1)}, *shape, n.element(0),
+              [&](Scalars &s, ValueRange args) {
+                Value x = args[0], y = args[1];
+                if (isInteger && smallExponent)
+                  return power(s, x, y, exponent);
+                // Integers: exact in f64 up to 2^53.
+                Type type = isInteger ? s.b.getF64Type() : x.getType();
+                x = s.cast(x, type, n.isUnsigned(0));
+                y = s.cast(y, type, n.isUnsigned(1));
+                Value result = power(s, x, y, exponent);
+                return isInteger ? s.cast(result, args[0].getType(), false,
+                                          n.isUnsigned(0))
+                                 : result;
+              }),
+      n.type(0));
+  return success();
+}
+
+LogicalResult bitShift(NodeBinder &n) {
+  std::string direction = n.stringAttr("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT")
+    return n.fail("direction is not LEFT or RIGHT",
+                  "direction '" + direction + "'");
+  bool isLeft = direction == "LEFT";
+  return binary([isLeft](Scalars &s, Value x, Value amount, bool) -> Value {
+    Type type = x.getType();
+    Value width = s.constantInt(type, type.getIntOrFloatBitWidth());
+    Value isInside = s.cmp(Cmp::LT, amount, width, /*isUnsigned=*/true);
+    Value zero = s.constantInt(type, 0);
+    Value safe = s.select(isInside, amount, zero);
+    Value shifted = isLeft ? s.make<arith::ShLIOp>(x, safe)
+                           : s.make<arith::ShRUIOp>(x, safe);
+    return s.select(isInside, shifted, zero);
+  })(n);
+}
+
+LogicalResult where(NodeBinder &n) {
+  FailureOr<Shape> shape = broadcastInputs(n, 3);
+  if (failed(shape) || failed(needSameType(n, 1, 3)))
+    return failure();
+  if (n.type(0) != DType::Bool)
+    return n.fail("the condition is not boolean",
+                  StringRef("type ") + name(n.type(0)));
+  n.setOutput(0,
+              n.e.map({n.input(0), n.input(1), n.input(2)}, *shape,
+                      n.element(1),
+                      [](Scalars &s, ValueRange args) {
+                        return s.select(args[0], args[1], args[2]);
+                      },
+                      /*widen=*/false),
+              n.type(1));
+  return success();
+}
+
+LogicalResult castTo(NodeBinder &n, DType to) {
+  Type element = toElementType(n.b.getContext(), to);
+  if (!element)
+    return n.fail("cast to an unsupported type", StringRef("type ") + name(to),
+                  "use numbers and booleans only");
+  n.setOutput(0,
+              n.e.cast(n.input(0), element, n.isUnsigned(0),
+                       onnx::isUnsigned(to)),
+              to);
+  return success();
+}
+
+LogicalResult cast(NodeBinder &n) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  return castTo(n, static_cast<DType>(n.intAttr("to", 0)));
+}
+
+LogicalResult castLike(NodeBinder &n) {
+  if (failed(n.needInputs(2)))
+    return failure();
+  return castTo(n, n.type(1));
+}
+
+LogicalResult bitCast(NodeBinder &n) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  DType to = static_cast<DType>(n.intAttr("to", 0));
+  Type element = toElementType(n.b.getContext(), to);
+  if (!element || element.isInteger(1) || n.type(0) == DType::Bool ||
+      element.getIntOrFloatBitWidth() !=
+          n.element(0).getIntOrFloatBitWidth())
+    return n.fail("bit cast between these types", 
+                  StringRef(name(n.type(0))) + " to " + name(to),
+                  "use types of the same width");
+  if (element == n.element(0)) {
+    n.setOutput(0, n.input(0), to);
+    return success();
+  }
+  n.setOutput(0,
+              n.e.map(n.input(0), n.shape(0), element,
+                      [&](Scalars &s, ValueRange args) {
+                        return s.make<arith::BitcastOp>(element, args[0]);
+                      },
+                      /*widen=*/false),
+              to);
+  return success();
+}
+
+LogicalResult identity(NodeBinder &n) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  n.setOutput(0, n.input(0), n.type(0));
+  return success();
+}
+
+/// Inference: the identity; the mask is all true.
+LogicalResult dropout(NodeBinder &n) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  bool training = n.intAttr("is_test", 1) == 0;
+  if (n.opset >= 12)
+    training = false;
+  if (n.hasInput(2)) {
+    FailureOr<Shape> mode = n.constantInts(2, "training_mode");
+    if (failed(mode))
+      return failure();
+    training = !mode->empty() && mode->front() != 0;
+  }
+  if (training)
+    return n.fail("training mode is not supported", "training_mode 1",
+                  "export the model for inference");
+  n.setOutput(0, n.input(0), n.type(0));
+  if (n.wantsOutput(1)) {
+    bool isBool = n.opset >= 10;
+    n.setOutput(1,
+                n.e.splat(n.shape(0),
+                          isBool ? n.b.getI1Type() : n.element(0), 1),
+                isBool ? DType::Bool : n.type(0));
+  }
+  return success();
+}
+
+LogicalResult isInf(NodeBinder &n) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  bool negative = n.intAttr("detect_negative", 1) != 0;
+  bool positive = n.intAttr("detect_positive", 1) != 0;
+  n.setOutput(0,
+              n.e.map(n.input(0), n.shape(0), n.b.getI1Type(),
+                      [&](Scalars &s, ValueRange args) -> Value {
+                        Value x = args[0];
+                        double inf = std::numeric_limits<double>::infinity();
+                        if (negative && positive)
+                          return s.make<math::IsInfOp>(x);
+                        if (negative || positive)
+                          return s.cmp(Cmp::EQ, x,
+                                       s.constant(x.getType(),
+                                                  negative ? -inf : inf));
+                        return s.constantInt(s.b.getI1Type(), 0);
+                      }),
+              DType::Bool);
+  return success();
+}
+
+LogicalResult isNaN(NodeBinder &n) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  n.setOutput(0,
+              n.e.map(n.input(0), n.shape(0), n.b.getI1Type(),
+                      [](Scalars &s, ValueRange args) {
+                        return s.make<math::IsNaNOp>(args[0]);
+                      }),
+              DType::Bool);
+  return success();
+}
+
+LogicalResult sign(NodeBinder &n) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  bool isUnsigned = n.isUnsigned(0);
+  return unary([isUnsigned](Scalars &s, Value x) {
+    Type type = x.getType();
+    Value zero = s.constant(type, 0), one = s.constant(type, 1);
+    Value result = x; // zeros and NaN
+    if (!isUnsigned)
+      result = s.select(s.cmp(Cmp::LT, x, zero), s.constant(type, -1), result);
+    return s.select(s.cmp(Cmp::GT, x, zero, isUnsigned), one, result);
+  })(n);
+}
+
+LogicalResult abs(NodeBinder &n) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  bool isUnsigned = n.isUnsigned(0);
+  return unary([isUnsigned](Scalars &s, Value x) {
+    return s.abs(x, isUnsigned);
+  })(n);
+}
+
+void registerUnary(Registry &registry) {
+  auto neg = unary([](Scalars &s, Value x) { return s.neg(x); });
+  auto reciprocal = floatUnary([](Scalars &s, Value x) {
+    return s.div(s.constant(x.getType(), 1), x);
+  });
+  auto bitNot = unary([](Scalars &s, Value x) {
+    return s.make<arith::XOrIOp>(x, s.constantInt(x.getType(), -1));
+  });
+  auto logicalNot =
+      unary([](Scalars &s, Value x) { return s.logicalNot(x); });
+  registry.add(
+      "",
+      {{"Abs", 6, abs},
+       {"Acos", 7, mathOp<math::AcosOp>()},
+       {"Acosh", 9, mathOp<math::AcoshOp>()},
+       {"Asin", 7, mathOp<math::AsinOp>()},
+       {"Asinh", 9, mathOp<math::AsinhOp>()},
+       {"Atan", 7, mathOp<math::AtanOp>()},
+       {"Atanh", 9, mathOp<math::AtanhOp>()},
+       {"BitwiseNot", 18, bitNot},
+       {"Ceil", 6, mathOp<math::CeilOp>()},
+       {"Cos", 7, mathOp<math::CosOp>()},
+       {"Cosh", 9, mathOp<math::CoshOp>()},
+       {"Erf", 9, mathOp<math::ErfOp>()},
+       {"Exp", 6, mathOp<math::ExpOp>()},
+       {"Floor", 6, mathOp<math::FloorOp>()},
+       {"IsInf", 10, isInf},
+       {"IsNaN", 9, isNaN},
+       {"Log", 6, mathOp<math::LogOp>()},
+       {"Neg", 6, neg},
+       {"Not", 1, logicalNot},
+       {"Reciprocal", 6, reciprocal},
+       {"Round", 11, mathOp<math::RoundEvenOp>()},
+       {"Sign", 9, sign},
+       {"Sin", 7, mathOp<math::SinOp>()},
+       {"Sinh", 9, mathOp<math::SinhOp>()},
+       {"Sqrt", 6, mathOp<math::SqrtOp>()},
+       {"Tan", 7, mathOp<math::TanOp>()},
+       {"Tanh", 6, mathOp<math::TanhOp>()}});
+}
+
+void registerBinary(Registry &registry) {
+  auto add = [](Scalars &s, Value l, Value r, bool) { return s.add(l, r); };
+  auto sub = [](Scalars &s, Value l, Value r, bool) { return s.sub(l, r); };
+  auto mul = [](Scalars &s, Value l, Value r, bool) { return s.mul(l, r); };
+  auto div = [](Scalars &s, Value l, Value r, bool u) {
+    return s.div(l, r, u);
+  };
+  auto bitAnd = [](Scalars &s, Value l, Value r, bool) {
+    return s.bitAnd(l, r);
+  };
+  auto bitOr = [](Scalars &s, Value l, Value r, bool) {
+    return s.bitOr(l, r);
+  };
+  auto bitXor = [](Scalars &s, Value l, Value r, bool) -> Value {
+    return s.make<arith::XOrIOp>(l, r);
+  };
+  auto min = [](Scalars &s, Value l, Value r, bool u) {
+    return s.min(l, r, u);
+  };
+  auto max = [](Scalars &s, Value l, Value r, bool u) {
+    return s.max(l, r, u);
+  };
+  auto mean = [](Scalars &s, Value sum, size_t count) {
+    return s.div(sum, s.constantInt(sum.getType(), count));
+  };
+  registry.add("", {{"Add", 7, binary(add)},
+                    {"And", 7, binary(bitAnd)},
+                    {"BitShift", 11, bitShift},
+                    {"BitwiseAnd", 18, binary(bitAnd)},
+                    {"BitwiseOr", 18, binary(bitOr)},
+                    {"BitwiseXor", 18, binary(bitXor)},
+                    {"Div", 7, binary(div)},
+                    {"Equal", 7, compare(Cmp::EQ)},
+                    {"Greater", 7, compare(Cmp::GT)},
+                    {"GreaterOrEqual", 12, compare(Cmp::GE)},
+                    {"Less", 7, compare(Cmp::LT)},
+                    {"LessOrEqual", 12, compare(Cmp::LE)},
+                    {"Max", 6, variadic(max, keep)},
+                    {"Mean", 6, variadic(add, mean)},
+                    {"Min", 6, variadic(min, keep)},
+                    {"Mod", 10, mod},
+                    {"Mul", 7, binary(mul)},
+                    {"Or", 7, binary(bitOr)},
+                    {"Pow", 7, pow},
+                    {"Sub", 7, binary(sub)},
+                    {"Sum", 6, variadic(add, keep)},
+                    {"Xor", 7, binary(bitXor)}});
+}
+
+} // namespace
+
+void registerElementwise(Registry &registry) {
+  registerUnary(registry);
+  registerBinary(registry);
+  registry.add("", {{"BitCast", 26, bitCast, "no booleans"},
+                    {"Cast", 6, cast, "no strings; saturating"},
+                    {"CastLike", 15, castLike, "no strings; saturating"},
+                    {"Dropout", 7, dropout, "inference: the identity"},
+                    {"Identity", 1, identity},
+                    {"Where", 9, where}});
+}
+
+} // namespace cim::onnx

@@ -1,0 +1,53 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Between protobuf messages and the plain model. Functions throw ImportError
+// (or what the ONNX library throws); loadModel and schemaFunction catch.
+#ifndef CIM_LIB_IMPORT_ONNX_PROTO_H
+#define CIM_LIB_IMPORT_ONNX_PROTO_H
+
+#include <stdexcept>
+#include <string>
+
+#include "Model.h"
+#include "onnx/onnx_pb.h"
+
+namespace cim::onnx {
+
+/// A user's error; the message is complete.
+struct ImportError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Product of the dimensions; throws when negative or beyond 2^40.
+int64_t elementCount(const std::string &what, const std::vector<int64_t> &dims);
+
+/// Converts a tensor whose data stand in the message. With `takeRaw` the
+/// message's raw bytes are moved out of it instead of copied.
+Tensor toTensor(cim_onnx::TensorProto &proto, bool takeRaw);
+
+/// Maps external data.
+class ExternalData {
+public:
+  explicit ExternalData(std::string directory)
+      : directory(std::move(directory)) {}
+  Tensor load(const cim_onnx::TensorProto &proto);
+
+private:
+  std::string directory;
+  std::map<std::string, std::pair<std::shared_ptr<const void>,
+                                  llvm::ArrayRef<char>>> files;
+};
+
+Node toNode(cim_onnx::NodeProto &proto, size_t index);
+Graph toGraph(cim_onnx::GraphProto &proto);
+Function toFunction(const cim_onnx::FunctionProto &proto);
+Attribute toAttribute(cim_onnx::AttributeProto &proto);
+cim_onnx::NodeProto toProto(const Node &node);
+
+/// `text` on one line.
+std::string oneLine(const std::string &text);
+
+} // namespace cim::onnx
+
+#endif // CIM_LIB_IMPORT_ONNX_PROTO_H
