@@ -30,6 +30,7 @@ class Architecture:
     learning_rate: float  # the peak of the one-cycle schedule
     weight_decay: float
     batch: int = 256
+    shift: int = 2  # training images move by up to this many pixels
     exporter: str = "torchscript"  # or "dynamo"
     opset: int = 17
     keep_batch_norm: bool = False  # BatchNormalization stays a node
@@ -437,6 +438,7 @@ ARCHITECTURES = {
         learning_rate=2e-3,
         weight_decay=0.05,
         batch=64,
+        shift=0,
         exporter="dynamo",
         opset=20,
     ),

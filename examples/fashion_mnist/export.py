@@ -96,7 +96,7 @@ def export(
     graph = proto.graph
     for part in (*graph.node, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
-        part.doc_string = ""
+        part.ClearField("doc_string")
     names = collections.Counter(n.name for n in graph.node)
     wrong = [n for n, count in names.items() if not n or count > 1]
     if wrong:

@@ -21,15 +21,13 @@ import fashion_mnist
 from architectures import ARCHITECTURES
 from export import export
 
-SHIFT = 2  # pixels, each way
 
-
-def augmented(images, rows, rng):
+def augmented(images, rows, shift, rng):
     """A batch of shifted and mirrored images, float32 [B, 1, 28, 28].
 
-    `images` is uint8, padded by SHIFT on every side.
+    `images` is uint8, padded by `shift` on every side.
     """
-    dy, dx = rng.integers(0, 2 * SHIFT + 1, (2, len(rows), 1))
+    dy, dx = rng.integers(0, 2 * shift + 1, (2, len(rows), 1))
     flip = rng.integers(0, 2, (len(rows), 1)).astype(bool)
     along = np.arange(28)
     columns = dx + np.where(flip, along[::-1], along)
@@ -55,8 +53,8 @@ def make_optimizer(model, arch):
 
 def train(model, arch, epochs, images, labels, seed):
     rng = np.random.default_rng(seed)
-    pad = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT))
-    images = np.pad(images, pad)
+    border = (arch.shift, arch.shift)
+    images = np.pad(images, ((0, 0), border, border))
     steps = len(images) // arch.batch
     optimizer = make_optimizer(model, arch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -74,7 +72,7 @@ def train(model, arch, epochs, images, labels, seed):
         order = rng.permutation(len(images))
         for step in range(steps):
             rows = order[step * arch.batch : (step + 1) * arch.batch]
-            x = augmented(images, rows, rng)
+            x = augmented(images, rows, arch.shift, rng)
             x = x.to(memory_format=torch.channels_last)
             loss = loss_of(model(x), torch.from_numpy(labels[rows]))
             optimizer.zero_grad(set_to_none=True)
