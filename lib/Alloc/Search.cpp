@@ -59,7 +59,7 @@ Outcome Search::run(int64_t limit, Budget &budget) {
     if (std::max<int64_t>(item.fixed, 0) + item.size > height)
       return Outcome::impossible;
   }
-  uint64_t base = std::max<uint64_t>(400, 4 * instance.count());
+  uint64_t base = std::max<uint64_t>(200, 2 * instance.count());
   for (int attemptIndex = 0;; ++attemptIndex) {
     uint64_t nodeLimit = budget.nodes;
     if (options.restarts) {

@@ -22,7 +22,7 @@ using test::smallProblem;
 using test::tightProblem;
 using ::testing::HasSubstr;
 
-constexpr int kSwitches = 9;
+constexpr int kSwitches = 10;
 
 SolverOptions withSwitches(unsigned bits) {
   SolverOptions options;
@@ -35,6 +35,7 @@ SolverOptions withSwitches(unsigned bits) {
   options.remember = bits & 64;
   options.dominance = bits & 128;
   options.restarts = bits & 256;
+  options.inference = bits & 512;
   options.maxLocalWork = 2000;
   return options;
 }
