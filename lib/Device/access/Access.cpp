@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "exec/CtrlKernels.h"
 
 namespace cim::device {
 
@@ -204,7 +205,27 @@ private:
   std::vector<Access> &accesses;
 };
 
-void Enumerator::operator()(const Ctrl &ctrl) { (void)ctrl; }
+/// Firmware kernels say what they touch. Nothing for an illegal instruction or
+/// for strides that leave every memory: executing it is the fault.
+void Enumerator::operator()(const Ctrl &ctrl) {
+  absl::StatusOr<exec::CtrlShape> shape = exec::ctrlShape(ctrl);
+  if (!shape.ok())
+    return;
+  for (const exec::CtrlShape::Access &access : shape->accesses) {
+    constexpr __int128 limit = int64_t(1) << 60;
+    bool sane = true;
+    __int128 extent = 0;
+    for (const Dim &dim : access.dims) {
+      __int128 length = __int128(dim.size - 1) * dim.stride;
+      extent += length < 0 ? -length : length;
+      sane &= extent < limit;
+    }
+    if (sane)
+      add(ctrl.operands[access.operand].base, access.write,
+          byteSize(access.type),
+          Box::Dims(access.dims.begin(), access.dims.end()));
+  }
+}
 
 } // namespace
 

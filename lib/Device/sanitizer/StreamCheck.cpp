@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cim/Support/Status.h"
+#include "exec/CtrlKernels.h"
 #include "sanitizer/RaceDetector.h"
 #include "stream/Walk.h"
 #include "timing/Simulator.h"
@@ -37,6 +38,11 @@ private:
     accesses.clear();
     enumerateAccesses(program, memories, sets, queue.chip, queue.core, inst,
                       accesses);
+    if (auto *ctrl = std::get_if<Ctrl>(&inst.op)) {
+      absl::StatusOr<exec::CtrlShape> shape = exec::ctrlShape(*ctrl);
+      if (!shape.ok())
+        return illegal(q, cursor, shape.status());
+    }
     Execution at{q, cursor.index(), cursor.dynamicIndex()};
     for (const Access &access : accesses) {
       if (const Segment *segment = races.writtenSegment(access))
@@ -51,6 +57,16 @@ private:
     if (auto *write = std::get_if<WriteWeights>(&inst.op))
       sets.write(*write);
     return std::nullopt;
+  }
+
+  Fault illegal(uint32_t q, const Cursor &cursor, const absl::Status &why) {
+    Fault fault;
+    fault.code = FaultCode::IllegalInstruction;
+    fault.message =
+        absl::StrCat(describeInstruction(program, streams.streams[q].queue(),
+                                         referTo(q, cursor)),
+                     ": ", why.message());
+    return fault;
   }
 
   static std::string range(const Access &access) {

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "access/Runs.h"
+#include "exec/CtrlKernels.h"
 
 namespace cim::device {
 
@@ -286,6 +287,9 @@ private:
 
 void CostModel::operator()(const Ctrl &ctrl) {
   result.startup = target.ctrlStartupCycles;
+  absl::StatusOr<exec::CtrlShape> shape = exec::ctrlShape(ctrl);
+  if (shape.ok()) // else executing it is the fault
+    result.engineCycles = shape->elements / target.ctrlElementsPerCycle;
 }
 
 } // namespace
