@@ -147,17 +147,16 @@ const llvm::fltSemantics &semantics(DType type) {
 bool printFloat(OpAsmPrinter &p, const llvm::APFloat &value) {
   if (!value.isFinite())
     return false;
-  // 17 digits identify any fp64 value.
-  for (unsigned digits : {6, 9, 17}) {
-    SmallString<32> text;
-    value.toString(text, digits, /*FormatMaxPadding=*/0,
-                   /*TruncateZero=*/false);
-    if (llvm::APFloat(value.getSemantics(), text).bitwiseIsEqual(value)) {
-      p << text;
-      return true;
-    }
+  SmallString<32> text;
+  value.toString(text); // As many digits as identify the value.
+  if (!StringRef(text).contains('.')) {
+    size_t exponent = std::min(StringRef(text).find('E'), text.size());
+    text.insert(text.begin() + exponent, {'.', '0'});
   }
-  return false;
+  if (!llvm::APFloat(value.getSemantics(), text).bitwiseIsEqual(value))
+    return false;
+  p << text;
+  return true;
 }
 
 //===----------------------------------------------------------------------===//

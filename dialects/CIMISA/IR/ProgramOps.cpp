@@ -11,6 +11,11 @@ using namespace cim;
 using namespace cim::isa;
 using namespace cim::isa::text;
 
+/// An error without the op's text, which may be thousands of instructions.
+static InFlightDiagnostic errorAt(mlir::Operation *op, const Twine &message) {
+  return emitError(op->getLoc()) << "'" << op->getName() << "' op " << message;
+}
+
 template <typename Op>
 static void printExtra(OpAsmPrinter &p, Op op) {
   p.printOptionalAttrDict(op->getDiscardableAttrDictionary().getValue());
@@ -124,7 +129,7 @@ absl::StatusOr<TargetSpec> ProgramOp::loadTarget() {
 LogicalResult ProgramOp::verify() {
   absl::StatusOr<TargetSpec> target = loadTarget(); // program_c1
   if (!target.ok())
-    return emitOpError("target is unusable: ")
+    return errorAt(*this, "target is unusable: ")
            << StringRef(target.status().message().data(),
                         target.status().message().size());
   return success();
@@ -182,13 +187,13 @@ static LogicalResult verifyInstruction(InstructionOpInterface inst,
 static LogicalResult verifyPlace(QueueOp queue, const TargetSpec &target) {
   const QueueFacts &facts = queue.getFacts();
   if (facts.chip >= target.chips || facts.core >= target.coresPerChip)
-    return queue.emitOpError("is of chip ")
+    return errorAt(queue, "is of chip ")
            << unsigned(facts.chip) << " core " << unsigned(facts.core)
            << "; the target has " << target.chips << " chips of "
            << target.coresPerChip << " cores";
   unsigned engines = facts.engine == Engine::Dma ? target.dmaChannels : 1;
   if (facts.index >= engines)
-    return queue.emitOpError("is ")
+    return errorAt(queue, "is ")
            << cim::name(facts.engine) << " " << unsigned(facts.index)
            << "; a core of the target has " << engines;
   return success();
@@ -202,17 +207,18 @@ LogicalResult ProgramOp::verifyRegions() {
     reports += llvm::isa<ReportOp>(op);
     tables += llvm::isa<LocationsOp>(op);
     if (stages[0] > 1 || stages[1] > 1 || reports > 1 || tables > 1)
-      return op.emitOpError("is there a second time; a program has one"); // c2
+      return errorAt(&op, "is there a second time; a program has one"); // c2
     if (!llvm::isa<CIMISADialect>(op.getDialect()) || llvm::isa<ProgramOp>(op))
-      return op.emitOpError("does not belong into a program");
+      return errorAt(&op, "does not belong into a program");
   }
   absl::StatusOr<TargetSpec> target = loadTarget();
   if (!target.ok())
     return failure();
   unsigned semaphores = getFacts().semaphores;
   if (semaphores > target->semaphores) // program_c3
-    return emitOpError("uses ") << semaphores << " semaphores; the target has "
-                                << target->semaphores;
+    return errorAt(*this, "uses ")
+           << semaphores << " semaphores; the target has "
+           << target->semaphores;
   WalkResult result = getBody().walk([&](mlir::Operation *op) {
     if (auto inst = dyn_cast<InstructionOpInterface>(op)) {
       if (failed(verifyInstruction(inst, semaphores, *target)))
@@ -473,13 +479,13 @@ LogicalResult StageOp::verify() {
   for (mlir::Operation &op : getBody().front()) {
     auto queue = dyn_cast<QueueOp>(op);
     if (!queue)
-      return op.emitOpError("is in a stage; a stage holds queues only");
+      return errorAt(&op, "is in a stage; a stage holds queues only");
     const QueueFacts &facts = queue.getFacts();
     if (!seen.insert(
                  {facts.chip, facts.core, unsigned(facts.engine), facts.index})
              .second) // stage_c1
-      return queue.emitOpError("is there a second time; append the "
-                               "instructions to the first");
+      return errorAt(queue, "is there a second time; append the "
+                            "instructions to the first");
   }
   return success();
 }
