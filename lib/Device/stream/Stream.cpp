@@ -64,6 +64,10 @@ absl::StatusOr<Stream> Stream::create(const Queue &queue) {
                            ": LoopBegin without LoopEnd; loops must balance "
                            "(D2.4)");
   stream.countYielded();
+  if (stream.length() > kMaxExecuted)
+    return invalidArgument("executes ", stream.length(),
+                           " instructions with its loops; at most ",
+                           kMaxExecuted, "; check the loop counts");
   return stream;
 }
 

@@ -20,6 +20,9 @@
 namespace cim::device {
 
 constexpr unsigned kMaxLoopDepth = 4; ///< D2.4
+/// Instructions a queue may execute in one stage. Hours of simulation: more is
+/// a damaged loop count, and would look like a hang.
+constexpr uint64_t kMaxExecuted = uint64_t(1) << 36;
 
 /// A queue with its loops matched. Borrows the queue.
 class Stream {
@@ -34,7 +37,8 @@ public:
     bool emptyBody = false; ///< Begin: nothing in the loop yields.
   };
 
-  /// Fails when loops are unbalanced or nest deeper than kMaxLoopDepth.
+  /// Fails when loops are unbalanced or nest deeper than kMaxLoopDepth, or
+  /// when more than kMaxExecuted instructions would be executed.
   static absl::StatusOr<Stream> create(const Queue &queue);
 
   const Queue &queue() const { return *source; }

@@ -5,7 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "Builder.h"
+#include "sanitizer/Ordering.h"
 
 namespace cim::test {
 namespace {
@@ -212,6 +215,55 @@ TEST(Simulator, DeterministicOverRepetitions) {
     for (size_t e = 0; e < a.trace.size(); ++e)
       EXPECT_EQ(a.trace[e].end, b.trace[e].end);
   }
+}
+
+TEST(Simulator, TimelinesRespectQueuesWaitsAndOrder) {
+  std::mt19937 random(31);
+  int simulated = 0, pairs = 0;
+  for (int trial = 0; trial < 300; ++trial) {
+    ProgramBuilder builder;
+    for (uint8_t q = 0, n = uint8_t(2 + random() % 3); q < n; ++q) {
+      std::vector<Instruction> list;
+      for (int i = 1 + random() % 8; i > 0; --i) {
+        std::vector<Wait> waits;
+        while (random() % 3 == 0)
+          waits.push_back({uint16_t(random() % 3), random() % 4});
+        Address from = random() % 2 ? dram(0) : l2(0);
+        list.push_back(make(copyBytes(from, l1(4096), 1 + random() % 3000),
+                            waits, int(random() % 4) - 1));
+      }
+      builder.queue(Engine::Dma, list, q);
+    }
+    auto result = builder.simulate(true);
+    if (std::holds_alternative<Fault>(result))
+      continue; // deadlock
+    ++simulated;
+    const std::vector<TraceEvent> &trace = std::get<StageStats>(result).trace;
+    auto streams = *device::StageStreams::create(builder.program.run, "run");
+    device::Ordering ordering(streams);
+    for (const TraceEvent &event : trace) {
+      const Instruction &inst = builder.program.run.queues[event.queue]
+                                    .instructions[event.instruction];
+      for (const Wait &wait : inst.waits) {
+        uint64_t count = 0;
+        for (const TraceEvent &other : trace)
+          count += other.end <= event.start &&
+                   builder.program.run.queues[other.queue]
+                           .instructions[other.instruction]
+                           .signal == wait.id;
+        ASSERT_GE(count, wait.value) << "trial " << trial;
+      }
+      // `before` wants ascending instructions: the trace is by start.
+      for (const TraceEvent &other : trace)
+        if (ordering.before(other.queue, other.instruction, event.queue,
+                            event.instruction)) {
+          ++pairs;
+          ASSERT_LE(other.end, event.start) << "trial " << trial;
+        }
+    }
+  }
+  EXPECT_GT(simulated, 50);
+  EXPECT_GT(pairs, 1000);
 }
 
 TEST(Simulator, LoopsMustBalance) {

@@ -68,6 +68,15 @@ TEST(Stream, EmptyLoopsEndAtOnce) {
             (std::vector<std::pair<uint32_t, std::vector<uint64_t>>>{{7, {}}}));
 }
 
+TEST(Stream, AbsurdLoopCountsAreRefused) {
+  Queue queue = queueOf({make(LoopBegin{UINT64_MAX}), make(LoopBegin{1000}),
+                         make(Nop{}), make(LoopEnd{}), make(LoopEnd{})});
+  absl::Status status = Stream::create(queue).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("check the loop counts"),
+            absl::string_view::npos);
+}
+
 TEST(Stream, StepsOfEveryField) {
   Mac mac = macTile(1, 4, 16, 16, l1(100), acc(200));
   mac.init = AccInit::Bias;
