@@ -573,6 +573,7 @@ void Search::touch(int32_t index) {
   if (savedIn[index] == stamp)
     return;
   savedIn[index] = stamp;
+  steps += 8; // saved now, restored later
   sectionTrail.push_back({index, sections[index]});
 }
 
@@ -590,6 +591,7 @@ void Search::undo(size_t sectionMark, size_t lowMark) {
 
 /// Whether the item, at its low, lies on the floor of all its sections.
 bool Search::flat(int item) {
+  steps += instance.items[item].hull.upper - instance.items[item].hull.lower;
   for (const Run &run : instance.runs[item])
     for (int32_t s = run.lower; s < run.upper; ++s)
       if (sections[s].floor < low[item])

@@ -48,10 +48,10 @@ struct SolverOptions {
   /// Nodes of the exact search, over all parts of the problem.
   uint64_t maxNodes = 200'000;
   /// Elementary steps of the exact search; bounds problems whose nodes are
-  /// expensive. A second makes some 5 * 10^8.
-  uint64_t maxWork = 250'000'000;
-  /// Elementary steps of the local search; a second makes some 2 * 10^8.
-  uint64_t maxLocalWork = 100'000'000;
+  /// expensive. A second makes some 2 * 10^8.
+  uint64_t maxWork = 100'000'000;
+  /// Elementary steps of the local search; a second makes some 10^8.
+  uint64_t maxLocalWork = 40'000'000;
   uint64_t seed = 1;
   /// Wall-clock limit. Only a finite one makes results machine-dependent.
   absl::Duration timeout = absl::InfiniteDuration();
