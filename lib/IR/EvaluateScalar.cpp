@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cim/IR/Constants.h"
+#include "cim/Support/Math.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -176,14 +177,45 @@ std::optional<double> floatOp(Operation *op, ArrayRef<Scalar> args) {
       .Case([&](arith::MaximumFOp) { return maximum(a, b, false); })
       .Case([&](arith::MinNumFOp) { return minimum(a, b, true); })
       .Case([&](arith::MaxNumFOp) { return maximum(a, b, true); })
-      .Case([&](math::AbsFOp) { return std::fabs(a); })
-      .Case([&](math::SqrtOp) { return std::sqrt(a); })
-      .Case([&](math::FloorOp) { return std::floor(a); })
-      .Case([&](math::CeilOp) { return std::ceil(a); })
-      .Case([&](math::TruncOp) { return std::trunc(a); })
-      .Case([&](math::RoundOp) { return std::round(a); })
-      .Case([&](math::RoundEvenOp) { return std::nearbyint(a); })
-      .Case([&](math::CopySignOp) { return std::copysign(a, b); })
+      .Case([&](mlir::math::AbsFOp) { return std::fabs(a); })
+      .Case([&](mlir::math::SqrtOp) { return std::sqrt(a); })
+      .Case([&](mlir::math::FloorOp) { return std::floor(a); })
+      .Case([&](mlir::math::CeilOp) { return std::ceil(a); })
+      .Case([&](mlir::math::TruncOp) { return std::trunc(a); })
+      .Case([&](mlir::math::RoundOp) { return std::round(a); })
+      .Case([&](mlir::math::RoundEvenOp) { return std::nearbyint(a); })
+      .Case([&](mlir::math::CopySignOp) { return std::copysign(a, b); })
+      .Default([](Operation *) { return std::nullopt; });
+}
+
+/// Elementary functions (numerics F4): the specified binary64 sequence,
+/// unrounded.
+std::optional<double> elementary(Operation *op, ArrayRef<Scalar> args) {
+  double a = args[0].f, b = args.size() > 1 ? args[1].f : 0;
+  return TypeSwitch<Operation *, std::optional<double>>(op)
+      .Case([&](mlir::math::ExpOp) { return cim::math::exp(a); })
+      .Case([&](mlir::math::Exp2Op) { return cim::math::exp2(a); })
+      .Case([&](mlir::math::ExpM1Op) { return cim::math::expm1(a); })
+      .Case([&](mlir::math::LogOp) { return cim::math::log(a); })
+      .Case([&](mlir::math::Log2Op) { return cim::math::log2(a); })
+      .Case([&](mlir::math::Log10Op) { return cim::math::log10(a); })
+      .Case([&](mlir::math::Log1pOp) { return cim::math::log1p(a); })
+      .Case([&](mlir::math::RsqrtOp) { return cim::math::rsqrt(a); })
+      .Case([&](mlir::math::TanhOp) { return cim::math::tanh(a); })
+      .Case([&](mlir::math::ErfOp) { return cim::math::erf(a); })
+      .Case([&](mlir::math::SinOp) { return cim::math::sin(a); })
+      .Case([&](mlir::math::CosOp) { return cim::math::cos(a); })
+      .Case([&](mlir::math::TanOp) { return cim::math::tan(a); })
+      .Case([&](mlir::math::AsinOp) { return cim::math::asin(a); })
+      .Case([&](mlir::math::AcosOp) { return cim::math::acos(a); })
+      .Case([&](mlir::math::AtanOp) { return cim::math::atan(a); })
+      .Case([&](mlir::math::SinhOp) { return cim::math::sinh(a); })
+      .Case([&](mlir::math::CoshOp) { return cim::math::cosh(a); })
+      .Case([&](mlir::math::AsinhOp) { return cim::math::asinh(a); })
+      .Case([&](mlir::math::AcoshOp) { return cim::math::acosh(a); })
+      .Case([&](mlir::math::AtanhOp) { return cim::math::atanh(a); })
+      .Case([&](mlir::math::Atan2Op) { return cim::math::atan2(a, b); })
+      .Case([&](mlir::math::PowFOp) { return cim::math::pow(a, b); })
       .Default([](Operation *) { return std::nullopt; });
 }
 
@@ -276,9 +308,9 @@ std::optional<Scalar> evaluateScalar(Operation *op, ArrayRef<Scalar> args) {
     return integer(compareFloats(cmp.getPredicate(), args[0].f, args[1].f));
   if (isa<arith::SelectOp>(op))
     return args[0].i != 0 ? args[1] : args[2];
-  if (isa<math::IsNaNOp>(op))
+  if (isa<mlir::math::IsNaNOp>(op))
     return integer(std::isnan(args[0].f));
-  if (isa<math::IsInfOp>(op))
+  if (isa<mlir::math::IsInfOp>(op))
     return integer(std::isinf(args[0].f));
   if (std::optional<Scalar> result = castOp(op, args[0]))
     return result;
@@ -289,12 +321,16 @@ std::optional<Scalar> evaluateScalar(Operation *op, ArrayRef<Scalar> args) {
   if (auto floatType = dyn_cast<FloatType>(type)) {
     if (std::optional<double> result = floatOp(op, args))
       return real(roundToType(*result, floatType));
-    return std::nullopt;
+    std::optional<double> result = elementary(op, args);
+    if (!result || floatType.isF64())
+      return result ? std::optional<Scalar>(real(*result)) : std::nullopt;
+    // Narrower types: rounded to fp32, then again.
+    return real(roundToType(static_cast<float>(*result), floatType));
   }
   unsigned width = widthOf(type);
   if (width > 64)
     return std::nullopt;
-  if (isa<math::AbsIOp>(op))
+  if (isa<mlir::math::AbsIOp>(op))
     return integer(wrap(args[0].i < 0 ? -static_cast<uint64_t>(args[0].i)
                                       : static_cast<uint64_t>(args[0].i),
                         width));

@@ -4,9 +4,8 @@
 // Computing small constants at compile time: the value of a tensor whose whole
 // producing expression is tensor-level IR (linalg.generic, tensor reshapes,
 // slices, concatenations, ...) over constants. It exists for shape arithmetic
-// and other small tables; everything in it is exact (docs/numerics.md I1, F1,
-// F3, F5), so folding never changes a bit. Elementary functions other than
-// sqrt are not evaluated here.
+// and other small tables; results are those of docs/numerics.md (I1, F1..F5), so
+// folding never changes a bit.
 #ifndef CIM_IR_EVALUATE_H
 #define CIM_IR_EVALUATE_H
 
