@@ -1,0 +1,27 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The normalize phase.
+#ifndef CIM_NORMALIZE_PASSES_H
+#define CIM_NORMALIZE_PASSES_H
+
+#include <memory>
+
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace cim {
+
+/// Folds per-channel scales and offsets into the weights and bias of the MAC op
+/// they follow or precede.
+std::unique_ptr<mlir::Pass> createFoldScalesPass();
+/// Fuses chains of elementwise generics into one, within the limits of a vector
+/// kernel (device.md D4.7); never duplicates work.
+std::unique_ptr<mlir::Pass> createFuseElementwisePass();
+/// The whole phase: folding, fusion, constants, dead code; sets cim.phase.
+void buildNormalizePipeline(mlir::OpPassManager &pm);
+void registerNormalizePasses();
+
+} // namespace cim
+
+#endif // CIM_NORMALIZE_PASSES_H

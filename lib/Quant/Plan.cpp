@@ -1,0 +1,192 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "Plan.h"
+
+#include "cim/IR/Constants.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+#include "llvm/Support/Regex.h"
+
+using namespace mlir;
+using namespace cim::ir;
+
+namespace cim {
+
+bool isMaxPool(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || generic.getNumReductionLoops() == 0 ||
+      generic.getNumResults() != 1)
+    return false;
+  Block *body = generic.getBody();
+  if (body->getOperations().size() != 2)
+    return false;
+  auto max = dyn_cast<arith::MaximumFOp>(body->front());
+  if (!max)
+    return false;
+  // Windows overlap space only: rank stays (a row maximum of a softmax is a
+  // number of its own and stays in float).
+  auto in = cast<RankedTensorType>(generic.getDpsInputs()[0].getType());
+  auto out = cast<RankedTensorType>(generic.getResult(0).getType());
+  return in.getRank() == out.getRank() && out.getRank() >= 3 &&
+         generic.getDpsInputs().size() == 2;
+}
+
+bool movesElements(Operation *op) {
+  if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp,
+          tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::ConcatOp,
+          linalg::TransposeOp>(op))
+    return true;
+  if (auto pad = dyn_cast<tensor::PadOp>(op))
+    return static_cast<bool>(pad.getConstantPaddingValue());
+  return false;
+}
+
+static void collectNames(Location loc, SmallVectorImpl<StringRef> &names) {
+  if (auto name = dyn_cast<NameLoc>(loc))
+    names.push_back(name.getName().getValue());
+  else if (auto fused = dyn_cast<FusedLoc>(loc))
+    for (Location inner : fused.getLocations())
+      collectNames(inner, names);
+}
+
+/// The worst |accumulator| of an integer MAC over k products (numerics Q5).
+static bool accumulatorFits(int64_t k, int weightBits) {
+  int64_t top = int64_t(1) << (weightBits - 1);
+  // Activations minus zero point reach 255; bias takes as much again.
+  return k <= (INT32_MAX / 2) / (255 * top);
+}
+
+static MacPlan planMac(Operation *op, const QuantizeOptions &options) {
+  MacPlan plan;
+  plan.op = op;
+  plan.mode = options.mode;
+  plan.weightBits = options.weightBits;
+  SmallVector<StringRef> names;
+  collectNames(op->getLoc(), names);
+  for (const LayerFormat &layer : options.layers) {
+    llvm::Regex regex(layer.pattern);
+    if (!llvm::any_of(names, [&](StringRef name) { return regex.match(name); }))
+      continue;
+    plan.mode = layer.mode;
+    plan.weightBits = layer.weightBits;
+    break;
+  }
+  auto weights = cast<RankedTensorType>(op->getOperand(1).getType());
+  int64_t k;
+  bool constant = static_cast<bool>(constantOf(op->getOperand(1)));
+  if (auto conv = dyn_cast<ConvOp>(op)) {
+    k = weights.getNumElements() / std::max<int64_t>(1, weights.getDimSize(0));
+    // Computed convolution weights exist in ONNX; the array takes constants.
+    if (!constant)
+      plan.mode = QuantMode::None;
+  } else {
+    k = weights.getDimSize(weights.getRank() - 2);
+    plan.computedWeights = !constant || weights.getRank() != 2;
+    if (plan.computedWeights)
+      plan.weightBits = 8;
+  }
+  if (plan.mode == QuantMode::Integer && !accumulatorFits(k, plan.weightBits)) {
+    op->emitRemark("stays in float: ")
+        << k << " products may overflow the int32 accumulator (numerics Q5)";
+    plan.mode = QuantMode::None;
+  }
+  return plan;
+}
+
+namespace {
+class Classifier {
+public:
+  explicit Classifier(QuantPlan &plan) : plan(plan) {}
+
+  /// Marks `value` and everything that only moves into it.
+  void want(Value value) {
+    if (!cast<RankedTensorType>(value.getType()).getElementType().isF32() ||
+        !marked.insert(value).second)
+      return;
+    order.push_back(value);
+    links.insert(value);
+    Operation *def = value.getDefiningOp();
+    if (!def)
+      return;
+    if (movesElements(def)) {
+      for (Value operand : def->getOperands())
+        if (isa<RankedTensorType>(operand.getType()))
+          follow(value, operand);
+    } else if (isMaxPool(def)) {
+      follow(value, cast<linalg::GenericOp>(def).getDpsInputs()[0]);
+    }
+  }
+
+  void symmetric(Value value, bool isSigned) {
+    symmetricValues.push_back({value, isSigned});
+  }
+
+  void finish(func::FuncOp func) {
+    llvm::DenseMap<Value, unsigned> classOfLeader;
+    // Program order: arguments, then results.
+    SmallVector<Value> values;
+    for (Value argument : func.getArguments())
+      values.push_back(argument);
+    func.walk(
+        [&](Operation *op) { llvm::append_range(values, op->getResults()); });
+    for (Value value : values) {
+      if (!marked.contains(value))
+        continue;
+      Value leader = links.getLeaderValue(value);
+      auto [it, isNew] = classOfLeader.try_emplace(leader, plan.classes.size());
+      if (isNew)
+        plan.classes.emplace_back();
+      plan.classes[it->second].members.push_back(value);
+      plan.classOf[value] = it->second;
+    }
+    for (auto [value, isSigned] : symmetricValues) {
+      auto it = plan.classOf.find(value);
+      if (it == plan.classOf.end())
+        continue;
+      plan.classes[it->second].symmetric = true;
+      plan.classes[it->second].mustBeSigned |= isSigned;
+    }
+  }
+
+private:
+  void follow(Value value, Value operand) {
+    want(operand);
+    if (marked.contains(operand))
+      links.unionSets(value, operand);
+  }
+
+  QuantPlan &plan;
+  llvm::DenseSet<Value> marked;
+  std::vector<Value> order;
+  llvm::EquivalenceClasses<Value> links;
+  std::vector<std::pair<Value, bool>> symmetricValues;
+};
+} // namespace
+
+QuantPlan makePlan(func::FuncOp func, const QuantizeOptions &options) {
+  QuantPlan plan;
+  Classifier classifier(plan);
+  func.walk([&](Operation *op) {
+    if (!isa<ConvOp, MatmulOp>(op) ||
+        !cast<RankedTensorType>(op->getOperand(0).getType())
+             .getElementType()
+             .isF32())
+      return;
+    MacPlan mac = planMac(op, options);
+    plan.macs[op] = mac;
+    if (mac.mode != QuantMode::Integer)
+      return;
+    classifier.want(op->getOperand(0));
+    if (!mac.computedWeights)
+      return;
+    classifier.symmetric(op->getOperand(0), false);
+    classifier.want(op->getOperand(1));
+    classifier.symmetric(op->getOperand(1), true);
+  });
+  classifier.finish(func);
+  return plan;
+}
+
+} // namespace cim
