@@ -119,8 +119,7 @@ std::vector<T> values(ElementsAttr attr, bool isUnsigned) {
     return result;
   }
   for (int64_t i = 0; i < count; ++i)
-    result.push_back(
-        readElement<T>(bytes.data() + i * size, type, isUnsigned));
+    result.push_back(readElement<T>(bytes.data() + i * size, type, isUnsigned));
   return result;
 }
 template std::vector<int64_t> values<int64_t>(ElementsAttr, bool);
@@ -184,15 +183,14 @@ ElementsAttr makeConstant(ShapedType type, ArrayRef<char> bytes, StringRef name,
   if (allEqual(bytes, size)) {
     bool isBool = type.getElementType().isInteger(1);
     return isBool ? DenseElementsAttr::get(type, bytes[0] != 0)
-                  : DenseElementsAttr::getFromRawBuffer(
-                        type, bytes.take_front(size));
+                  : DenseElementsAttr::getFromRawBuffer(type,
+                                                        bytes.take_front(size));
   }
   size_t align =
       reinterpret_cast<uintptr_t>(bytes.data()) % size == 0 ? size : 1;
   // The deleter's capture is what keeps the owner alive.
   AsmResourceBlob blob = UnmanagedAsmResourceBlob::allocateWithAlign(
-      bytes, align,
-      [owner = std::move(owner)](void *, size_t, size_t) mutable {
+      bytes, align, [owner = std::move(owner)](void *, size_t, size_t) mutable {
         owner.reset();
       });
   return DenseResourceElementsAttr::get(type, sanitizeKey(name),

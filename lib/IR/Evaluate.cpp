@@ -50,8 +50,8 @@ std::optional<int64_t> position(ArrayRef<int64_t> index,
 
 std::optional<Literal> literalOf(ElementsAttr attr, int64_t limit) {
   auto type = dyn_cast<RankedTensorType>(attr.getShapedType());
-  if (!type || !type.getElementType().isIntOrIndexOrFloat() ||
-      !hasData(attr) || type.getNumElements() > limit)
+  if (!type || !type.getElementType().isIntOrIndexOrFloat() || !hasData(attr) ||
+      type.getNumElements() > limit)
     return std::nullopt;
   Literal literal{type, {}};
   literal.elements.reserve(type.getNumElements());
@@ -74,12 +74,16 @@ public:
 
   /// The op's results, or nothing.
   std::optional<SmallVector<Literal>> run() {
-    for (Value input : op->getOperands()) {
+    for (OpOperand &operand : op->getOpOperands()) {
+      Value input = operand.get();
       const Literal *literal = nullptr;
-      bool isInit = llvm::is_contained(op.getOutputs(), input);
+      // Outputs that start undefined, operands that only give a shape.
+      bool mayBeEmpty =
+          op.isDpsInit(&operand) ||
+          op.getBody()->getArgument(operand.getOperandNumber()).use_empty();
       if (isa<RankedTensorType>(input.getType()))
         literal = evaluator.evaluate(input, depth + 1);
-      if (!literal && !(isInit && input.getDefiningOp<tensor::EmptyOp>()))
+      if (!literal && !(mayBeEmpty && input.getDefiningOp<tensor::EmptyOp>()))
         return std::nullopt;
       // Copied: later evaluations may move the evaluator's table.
       operands.push_back(literal ? *literal : undefinedLike(input));
@@ -224,6 +228,8 @@ std::optional<Literal> Evaluator::compute(Value value, unsigned depth) {
   if (isa<linalg::GenericOp>(op))
     return computeGeneric(value, depth);
   auto type = cast<RankedTensorType>(value.getType());
+  if (isEmptyShape(type.getShape()))
+    return Literal{type, {}};
   if (auto fill = dyn_cast<linalg::FillOp>(op)) {
     auto constant = fill.getInputs()[0].getDefiningOp<arith::ConstantOp>();
     std::optional<Scalar> scalar =
@@ -248,9 +254,8 @@ static std::optional<int64_t> sliceIndex(OffsetSizeAndStrideOpInterface slice,
                                          ArrayRef<int64_t> inner,
                                          ArrayRef<int64_t> outerShape) {
   SmallVector<int64_t> outer;
-  for (auto [i, offset, stride] :
-       llvm::zip_equal(inner, slice.getStaticOffsets(),
-                       slice.getStaticStrides()))
+  for (auto [i, offset, stride] : llvm::zip_equal(
+           inner, slice.getStaticOffsets(), slice.getStaticStrides()))
     outer.push_back(offset + i * stride);
   return position(outer, outerShape);
 }
@@ -354,8 +359,7 @@ static Literal transpose(const Literal &source, ArrayRef<int64_t> permutation,
   return result;
 }
 
-std::optional<Literal> Evaluator::computeMovement(Value value,
-                                                  unsigned depth) {
+std::optional<Literal> Evaluator::computeMovement(Value value, unsigned depth) {
   Operation *op = value.getDefiningOp();
   auto type = cast<RankedTensorType>(value.getType());
   if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp,

@@ -30,9 +30,9 @@ int64_t wrap(uint64_t value, unsigned width) {
   return static_cast<int64_t>(value);
 }
 uint64_t zext(int64_t value, unsigned width) {
-  return width >= 64 ? static_cast<uint64_t>(value)
-                     : static_cast<uint64_t>(value) &
-                           ((uint64_t(1) << width) - 1);
+  return width >= 64
+             ? static_cast<uint64_t>(value)
+             : static_cast<uint64_t>(value) & ((uint64_t(1) << width) - 1);
 }
 
 Scalar integer(int64_t value) { return {.i = value}; }
@@ -247,12 +247,35 @@ double toFloat(int64_t value, unsigned width, bool isUnsigned, FloatType to) {
   return number.convertToDouble();
 }
 
+/// The same bits as another type of the same width.
+std::optional<Scalar> bitcast(Scalar a, Type from, Type to) {
+  unsigned width = widthOf(from);
+  if (width > 64 || width != widthOf(to))
+    return std::nullopt;
+  uint64_t bits = zext(a.i, width);
+  bool losesInfo;
+  if (auto floatType = dyn_cast<FloatType>(from)) {
+    APFloat number(a.f);
+    number.convert(floatType.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                   &losesInfo);
+    bits = number.bitcastToAPInt().getZExtValue();
+  }
+  auto floatType = dyn_cast<FloatType>(to);
+  if (!floatType)
+    return integer(wrap(bits, width));
+  APFloat number(floatType.getFloatSemantics(), APInt(width, bits));
+  number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
+                 &losesInfo);
+  return real(number.convertToDouble());
+}
+
 std::optional<Scalar> castOp(Operation *op, Scalar a) {
   Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
+  if (isa<arith::BitcastOp>(op))
+    return bitcast(a, from, to);
   return TypeSwitch<Operation *, std::optional<Scalar>>(op)
-      .Case<arith::ExtSIOp>([&](Operation *) {
-        return integer(from.isInteger(1) ? -a.i : a.i);
-      })
+      .Case<arith::ExtSIOp>(
+          [&](Operation *) { return integer(from.isInteger(1) ? -a.i : a.i); })
       .Case<arith::ExtUIOp>([&](Operation *) {
         return integer(static_cast<int64_t>(zext(a.i, widthOf(from))));
       })
@@ -267,8 +290,7 @@ std::optional<Scalar> castOp(Operation *op, Scalar a) {
       })
       .Case<arith::SIToFPOp>([&](Operation *) {
         int64_t value = from.isInteger(1) ? -a.i : a.i;
-        return real(
-            toFloat(value, widthOf(from), false, cast<FloatType>(to)));
+        return real(toFloat(value, widthOf(from), false, cast<FloatType>(to)));
       })
       .Case<arith::UIToFPOp>([&](Operation *) {
         return real(toFloat(a.i, widthOf(from), true, cast<FloatType>(to)));

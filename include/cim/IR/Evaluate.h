@@ -4,8 +4,8 @@
 // Computing small constants at compile time: the value of a tensor whose whole
 // producing expression is tensor-level IR (linalg.generic, tensor reshapes,
 // slices, concatenations, ...) over constants. It exists for shape arithmetic
-// and other small tables; results are those of docs/numerics.md (I1, F1..F5), so
-// folding never changes a bit.
+// and other small tables; results are those of docs/numerics.md (I1, F1..F5),
+// so folding never changes a bit.
 #ifndef CIM_IR_EVALUATE_H
 #define CIM_IR_EVALUATE_H
 
@@ -36,7 +36,7 @@ struct Literal {
 
 /// How much work an evaluation may do.
 struct EvaluateLimits {
-  int64_t elements = 65536;   ///< Of any intermediate or constant operand.
+  int64_t elements = 65536;    ///< Of any intermediate or constant operand.
   int64_t iterations = 262144; ///< Of any loop nest.
   unsigned depth = 64;         ///< Of the expression.
 };

@@ -108,8 +108,8 @@ LogicalResult prelu(NodeBinder &n) {
 Body elu(NodeBinder &n) {
   double alpha = n.floatAttr("alpha", 1);
   return [=](Scalars &s, Value x) {
-    return belowZero(
-        s, x, s.mul(constant(s, x, alpha), s.make<math::ExpM1Op>(x)));
+    return belowZero(s, x,
+                     s.mul(constant(s, x, alpha), s.make<math::ExpM1Op>(x)));
   };
 }
 
@@ -183,21 +183,22 @@ LogicalResult shrink(NodeBinder &n) {
   double bias = n.floatAttr("bias", 0), lambd = n.floatAttr("lambd", 0.5);
   bool isFloat = isFloating(n.type(0));
   // Integers are compared and shifted as floats.
-  n.setOutput(0, n.e.map(n.input(0), n.shape(0), n.element(0),
-                         [&](Scalars &s, ValueRange args) {
-                           Value x = args[0];
-                           if (!isFloat)
-                             x = s.cast(x, s.b.getF32Type(), n.isUnsigned(0));
-                           Value low = s.cmp(Cmp::LT, x, constant(s, x, -lambd));
-                           Value high = s.cmp(Cmp::GT, x, constant(s, x, lambd));
-                           Value b = constant(s, x, bias);
-                           Value y = s.select(
-                               low, s.add(x, b),
-                               s.select(high, s.sub(x, b), constant(s, x, 0)));
-                           return isFloat ? y
-                                          : s.cast(y, n.element(0), false,
-                                                   n.isUnsigned(0));
-                         }));
+  n.setOutput(
+      0, n.e.map(n.input(0), n.shape(0), n.element(0),
+                 [&](Scalars &s, ValueRange args) {
+                   Value x = args[0];
+                   if (!isFloat)
+                     x = s.cast(x, s.b.getF32Type(), n.isUnsigned(0));
+                   Value low = s.cmp(Cmp::LT, x, constant(s, x, -lambd));
+                   Value high = s.cmp(Cmp::GT, x, constant(s, x, lambd));
+                   Value b = constant(s, x, bias);
+                   Value y =
+                       s.select(low, s.add(x, b),
+                                s.select(high, s.sub(x, b), constant(s, x, 0)));
+                   return isFloat
+                              ? y
+                              : s.cast(y, n.element(0), false, n.isUnsigned(0));
+                 }));
   return success();
 }
 

@@ -124,8 +124,7 @@ double NodeBinder::floatAttr(StringRef name, double orElse) const {
 
 std::string NodeBinder::stringAttr(StringRef name, StringRef orElse) const {
   const Attribute *attr = attribute(name);
-  return attr && attr->kind == Attribute::Kind::String ? attr->s
-                                                       : orElse.str();
+  return attr && attr->kind == Attribute::Kind::String ? attr->s : orElse.str();
 }
 
 std::optional<Shape> NodeBinder::intsAttr(StringRef name) const {
@@ -209,12 +208,12 @@ void NodeBinder::setOutput(size_t i, Value value, DType type) {
     if (type == DType::Undefined) {
       // No input to take the sign from: the signed or only type.
       static constexpr DType candidates[] = {
-          DType::Float,   DType::Double,       DType::Float16,
-          DType::BFloat16, DType::Bool,        DType::Int2,
-          DType::Int4,    DType::Int8,         DType::Int16,
-          DType::Int32,   DType::Int64,        DType::Float8E4M3FN,
+          DType::Float,          DType::Double,     DType::Float16,
+          DType::BFloat16,       DType::Bool,       DType::Int2,
+          DType::Int4,           DType::Int8,       DType::Int16,
+          DType::Int32,          DType::Int64,      DType::Float8E4M3FN,
           DType::Float8E4M3FNUZ, DType::Float8E5M2, DType::Float8E5M2FNUZ,
-          DType::Float8E8M0, DType::Float4E2M1, DType::Float6E2M3,
+          DType::Float8E8M0,     DType::Float4E2M1, DType::Float6E2M3,
           DType::Float6E3M2};
       for (DType candidate : candidates)
         if (toElementType(element.getContext(), candidate) == element)
@@ -228,8 +227,7 @@ LogicalResult NodeBinder::checkShape(ArrayRef<int64_t> shape) {
   int64_t count = 1;
   for (int64_t dim : shape)
     if (dim < 0)
-      return fail("a result dimension is negative",
-                  "shape " + toText(shape));
+      return fail("a result dimension is negative", "shape " + toText(shape));
   if (llvm::is_contained(shape, 0))
     return success();
   for (int64_t dim : shape)
@@ -293,8 +291,7 @@ const OpRecord *Registry::find(const std::string &domain,
   return &std::prev(version)->second;
 }
 
-int Registry::oldest(const std::string &domain,
-                     const std::string &name) const {
+int Registry::oldest(const std::string &domain, const std::string &name) const {
   auto it = records.find({domain, name});
   return it == records.end() ? 0 : it->second.begin()->first;
 }

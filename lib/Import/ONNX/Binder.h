@@ -88,8 +88,7 @@ public:
 
   // Results.
   /// The type defaults to that of the first input with the same element type.
-  void setOutput(size_t i, mlir::Value value,
-                 DType type = DType::Undefined);
+  void setOutput(size_t i, mlir::Value value, DType type = DType::Undefined);
   llvm::ArrayRef<TypedValue> results() const { return outputs; }
 
   /// Fails when a result would be absurdly big (more than 2^40 elements) or a

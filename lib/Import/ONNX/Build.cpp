@@ -235,8 +235,8 @@ Value Emitter::reshape(Value value, ArrayRef<int64_t> shape) {
           DenseResourceElementsAttr::get(target, resource.getRawHandle()));
   }
   if (shape.empty())
-    return tensor::CollapseShapeOp::create(
-        b, loc, target, value, ArrayRef<ReassociationIndices>());
+    return tensor::CollapseShapeOp::create(b, loc, target, value,
+                                           ArrayRef<ReassociationIndices>());
   if (type.getRank() == 0)
     return tensor::ExpandShapeOp::create(b, loc, target, value,
                                          ArrayRef<ReassociationIndices>());
@@ -245,8 +245,8 @@ Value Emitter::reshape(Value value, ArrayRef<int64_t> shape) {
   groupDims(type.getShape(), shape, fromGroups, toGroups, middle);
   auto middleType = RankedTensorType::get(middle, type.getElementType());
   if (middleType != type)
-    value = tensor::CollapseShapeOp::create(b, loc, middleType, value,
-                                            fromGroups);
+    value =
+        tensor::CollapseShapeOp::create(b, loc, middleType, value, fromGroups);
   if (middleType != target)
     value = tensor::ExpandShapeOp::create(b, loc, target, value, toGroups);
   return value;

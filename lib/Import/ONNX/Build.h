@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Building blocks of the handlers: scalar code inside a linalg.generic, and the
-// generics, reshapes, slices and pads themselves. All shapes are static; callers
-// have checked what they pass.
+// generics, reshapes, slices and pads themselves. All shapes are static;
+// callers have checked what they pass.
 #ifndef CIM_LIB_IMPORT_ONNX_BUILD_H
 #define CIM_LIB_IMPORT_ONNX_BUILD_H
 

@@ -17,8 +17,8 @@ namespace {
 Value convGeneric(NodeBinder &n, const ConvOperands &c, const Window &w) {
   Emitter &e = n.e;
   Type type = c.result ? c.result : elementOf(c.input);
-  Value input = padForWindow(n, c.input, w,
-                             e.scalarAttr(elementOf(c.input), 0));
+  Value input =
+      padForWindow(n, c.input, w, e.scalarAttr(elementOf(c.input), 0));
   int64_t groups = c.groups, batch = shapeOf(input)[0];
   int64_t channels = shapeOf(input)[1] / groups;
   int64_t outs = shapeOf(c.weights)[0] / groups, rank = w.rank();
@@ -36,7 +36,8 @@ Value convGeneric(NodeBinder &n, const ConvOperands &c, const Window &w) {
   SmallVector<AffineExpr> in{dim(0), dim(1), dim(3 + rank)},
       wt{dim(1), dim(2), dim(3 + rank)}, out{dim(0), dim(1), dim(2)};
   for (int64_t d = 0; d < rank; ++d) {
-    in.push_back(dim(3 + d) * w.strides[d] + dim(4 + rank + d) * w.dilations[d]);
+    in.push_back(dim(3 + d) * w.strides[d] +
+                 dim(4 + rank + d) * w.dilations[d]);
     wt.push_back(dim(4 + rank + d));
     out.push_back(dim(3 + d));
   }
@@ -47,22 +48,21 @@ Value convGeneric(NodeBinder &n, const ConvOperands &c, const Window &w) {
     return AffineMap::get(loops, 0, exprs, n.b.getContext());
   };
   Value init = e.filled(outShape, e.scalarAttr(type, 0));
-  Value y = e.generic(
-      {input, weights}, {map(in), map(wt)}, init, map(out), iterators,
-      [&](Scalars &s, ValueRange args) {
-        Value l = s.cast(args[0], type, c.inputUnsigned);
-        Value r = s.cast(args[1], type, c.weightsUnsigned);
-        return s.add(args[2], s.mul(l, r));
-      });
+  Value y = e.generic({input, weights}, {map(in), map(wt)}, init, map(out),
+                      iterators, [&](Scalars &s, ValueRange args) {
+                        Value l = s.cast(args[0], type, c.inputUnsigned);
+                        Value r = s.cast(args[1], type, c.weightsUnsigned);
+                        return s.add(args[2], s.mul(l, r));
+                      });
   return e.reshape(y, result);
 }
 
 Value addBias(NodeBinder &n, Value y, Value bias) {
   int64_t rank = rankOf(y);
-  return n.e.mapWith(
-      {y, bias}, {n.e.identity(rank), n.e.oneDim(rank, 1)}, shapeOf(y),
-      elementOf(y),
-      [](Scalars &s, ValueRange args) { return s.add(args[0], args[1]); });
+  return n.e.mapWith({y, bias}, {n.e.identity(rank), n.e.oneDim(rank, 1)},
+                     shapeOf(y), elementOf(y), [](Scalars &s, ValueRange args) {
+                       return s.add(args[0], args[1]);
+                     });
 }
 
 } // namespace
@@ -113,10 +113,11 @@ LogicalResult checkConv(NodeBinder &n, int64_t group, bool isTransposed) {
   int64_t split = w[0]; // O, or C when transposed
   if (group < 1 || group > (1 << 24) || channels != x[1] || split % group != 0)
     return n.fail("channels and groups do not agree",
-                  "input " + toText(x) + ", weights " + toText(w) +
-                      ", group " + Twine(group));
+                  "input " + toText(x) + ", weights " + toText(w) + ", group " +
+                      Twine(group));
   std::optional<Shape> kernel = n.intsAttr("kernel_shape");
-  if (kernel && !kernel->empty() && ArrayRef<int64_t>(*kernel) != w.drop_front(2))
+  if (kernel && !kernel->empty() &&
+      ArrayRef<int64_t>(*kernel) != w.drop_front(2))
     return n.fail("kernel_shape is not the weights' shape",
                   "kernel_shape " + toText(*kernel) + ", weights " + toText(w));
   return success();
@@ -200,11 +201,11 @@ LogicalResult qLinearConv(NodeBinder &n) {
   c.input = *x;
   c.weights = *weights;
   if (n.hasInput(8)) // int32 at scale x_scale * w_scale
-    c.bias = n.e.map({n.input(8), n.e.reshape(n.input(1), {}), n.input(4)},
-                     n.shape(8), f32, [&](Scalars &s, ValueRange args) {
-                       return s.mul(s.cast(args[0], f32),
-                                    s.mul(args[1], args[2]));
-                     });
+    c.bias =
+        n.e.map({n.input(8), n.e.reshape(n.input(1), {}), n.input(4)},
+                n.shape(8), f32, [&](Scalars &s, ValueRange args) {
+                  return s.mul(s.cast(args[0], f32), s.mul(args[1], args[2]));
+                });
   FailureOr<Value> y = emitConv(n, c, *w);
   if (failed(y))
     return failure();
@@ -238,26 +239,28 @@ Value flipWeights(NodeBinder &n, Value weights, int64_t groups) {
           for (int64_t t = 0; t < taps; ++t) {
             int64_t source = ((g * inPer + i) * outPer + o) * taps + t;
             // Flipping every kernel dimension reverses the taps.
-            int64_t target = ((g * outPer + o) * inPer + i) * taps + taps - 1 - t;
+            int64_t target =
+                ((g * outPer + o) * inPer + i) * taps + taps - 1 - t;
             std::copy_n(from.begin() + source * size, size,
                         to.begin() + target * size);
           }
-    return e.constant(ir::makeConstant(
-        RankedTensorType::get(result, elementOf(weights)), to,
-        n.node.inputs[1] + ".flipped"));
+    return e.constant(
+        ir::makeConstant(RankedTensorType::get(result, elementOf(weights)), to,
+                         n.node.inputs[1] + ".flipped"));
   }
   Shape perm{0, 2, 1};
   for (int64_t d = 0; d < rank; ++d)
     perm.push_back(3 + d);
-  Value moved = e.reshape(e.transpose(e.reshape(weights, grouped), perm), result);
-  return e.indexed(result, elementOf(weights),
-                   [&](Scalars &s, ValueRange indices) {
-                     SmallVector<Value> at(indices);
-                     for (int64_t d = 0; d < rank; ++d)
-                       at[2 + d] = s.make<arith::SubIOp>(
-                           s.index(result[2 + d] - 1), indices[2 + d]);
-                     return s.extract(moved, at);
-                   });
+  Value moved =
+      e.reshape(e.transpose(e.reshape(weights, grouped), perm), result);
+  return e.indexed(
+      result, elementOf(weights), [&](Scalars &s, ValueRange indices) {
+        SmallVector<Value> at(indices);
+        for (int64_t d = 0; d < rank; ++d)
+          at[2 + d] =
+              s.make<arith::SubIOp>(s.index(result[2 + d] - 1), indices[2 + d]);
+        return s.extract(moved, at);
+      });
 }
 
 /// Pads and output sizes of ConvTranspose.
@@ -271,8 +274,8 @@ FailureOr<Window> readTransposedWindow(NodeBinder &n) {
   FailureOr<Shape> extra = windowAttr(n, "output_padding", rank, 0, 0);
   FailureOr<Shape> wanted = windowAttr(n, "output_shape", rank, -1, 1);
   FailureOr<Shape> pads = windowAttr(n, "pads", 2 * rank, 0, 0);
-  if (failed(strides) || failed(dilations) || failed(extra) ||
-      failed(wanted) || failed(pads))
+  if (failed(strides) || failed(dilations) || failed(extra) || failed(wanted) ||
+      failed(pads))
     return failure();
   for (int64_t size : w.kernel)
     if (size < 1 || size > (1 << 24))
@@ -283,8 +286,7 @@ FailureOr<Window> readTransposedWindow(NodeBinder &n) {
   bool isSame = StringRef(autoPad).starts_with("SAME");
   bool isUpper = autoPad == "SAME_UPPER";
   for (size_t d = 0; d < rank; ++d) {
-    int64_t full =
-        w.strides[d] * (w.input[d] - 1) + (*extra)[d] + w.extent(d);
+    int64_t full = w.strides[d] * (w.input[d] - 1) + (*extra)[d] + w.extent(d);
     int64_t begin = (*pads)[d], end = (*pads)[rank + d];
     int64_t out = full - begin - end;
     if ((*wanted)[d] > 0 || isSame) {
@@ -298,8 +300,8 @@ FailureOr<Window> readTransposedWindow(NodeBinder &n) {
       out = full;
     }
     if (out < 1)
-      return n.fail("the pads leave no output", "dimension " + Twine(d) +
-                                                    ", size " + Twine(out));
+      return n.fail("the pads leave no output",
+                    "dimension " + Twine(d) + ", size " + Twine(out));
     w.padBegin.push_back(begin);
     w.padEnd.push_back(end);
     w.output.push_back(out);
@@ -373,13 +375,13 @@ LogicalResult convTranspose(NodeBinder &n) {
 } // namespace
 
 void registerConv(Registry &registry) {
-  registry.add("", {{"Conv", 1, conv, "1 to 3 spatial dimensions"},
-                    {"ConvInteger", 10, convInteger,
-                     "1 to 3 spatial dimensions; vector unit"},
-                    {"ConvTranspose", 1, convTranspose,
-                     "1 to 3 spatial dimensions"},
-                    {"QLinearConv", 10, qLinearConv,
-                     "as DequantizeLinear, Conv, QuantizeLinear"}});
+  registry.add(
+      "", {{"Conv", 1, conv, "1 to 3 spatial dimensions"},
+           {"ConvInteger", 10, convInteger,
+            "1 to 3 spatial dimensions; vector unit"},
+           {"ConvTranspose", 1, convTranspose, "1 to 3 spatial dimensions"},
+           {"QLinearConv", 10, qLinearConv,
+            "as DequantizeLinear, Conv, QuantizeLinear"}});
 }
 
 } // namespace cim::onnx

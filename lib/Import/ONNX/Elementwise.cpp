@@ -8,6 +8,7 @@
 #include "Binder.h"
 #include "cim/IR/Constants.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/APFloat.h"
 
 using namespace mlir;
 
@@ -70,8 +71,7 @@ LogicalResult needSameType(NodeBinder &n, size_t first, size_t count) {
   for (size_t i = first + 1; i < count; ++i)
     if (n.type(i) != n.type(first))
       return n.fail("operand types differ",
-                    StringRef(name(n.type(first))) + " and " +
-                        name(n.type(i)));
+                    StringRef(name(n.type(first))) + " and " + name(n.type(i)));
   return success();
 }
 
@@ -83,8 +83,7 @@ Handler binary(BinaryBody body) {
       return failure();
     n.setOutput(0, n.e.map({n.input(0), n.input(1)}, *shape, n.element(0),
                            [&](Scalars &s, ValueRange args) {
-                             return body(s, args[0], args[1],
-                                         n.isUnsigned(0));
+                             return body(s, args[0], args[1], n.isUnsigned(0));
                            }));
     return success();
   };
@@ -110,8 +109,8 @@ Handler compare(Cmp predicate) {
 Handler variadic(BinaryBody body,
                  std::function<Value(Scalars &, Value, size_t)> finish) {
   return [=](NodeBinder &n) -> LogicalResult {
-    FailureOr<Shape> shape = broadcastInputs(n, std::max<size_t>(
-                                                    n.numInputs(), 1));
+    FailureOr<Shape> shape =
+        broadcastInputs(n, std::max<size_t>(n.numInputs(), 1));
     if (failed(shape) || failed(needSameType(n, 0, n.numInputs())))
       return failure();
     SmallVector<Value> inputs = n.values();
@@ -138,8 +137,8 @@ LogicalResult mod(NodeBinder &n) {
     if (isFmod || isUnsigned)
       return rem;
     Value zero = s.constantInt(l.getType(), 0);
-    Value differs = s.cmp(Cmp::NE, s.cmp(Cmp::LT, rem, zero),
-                          s.cmp(Cmp::LT, r, zero));
+    Value differs =
+        s.cmp(Cmp::NE, s.cmp(Cmp::LT, rem, zero), s.cmp(Cmp::LT, r, zero));
     Value isNonZero = s.cmp(Cmp::NE, rem, zero);
     Value fixed = s.add(rem, r);
     if (isa<FloatType>(l.getType()))
@@ -176,23 +175,22 @@ LogicalResult pow(NodeBinder &n) {
   std::optional<double> exponent = splatFloat(n, 1);
   bool isInteger = !isFloating(n.type(0));
   bool smallExponent = exponent == 1.0 || exponent == 2.0 || exponent == 3.0;
-  n.setOutput(
-      0,
-      n.e.map({n.input(0), n.input(1)}, *shape, n.element(0),
-              [&](Scalars &s, ValueRange args) {
-                Value x = args[0], y = args[1];
-                if (isInteger && smallExponent)
-                  return power(s, x, y, exponent);
-                // Integers: exact in f64 up to 2^53.
-                Type type = isInteger ? s.b.getF64Type() : x.getType();
-                x = s.cast(x, type, n.isUnsigned(0));
-                y = s.cast(y, type, n.isUnsigned(1));
-                Value result = power(s, x, y, exponent);
-                return isInteger ? s.cast(result, args[0].getType(), false,
-                                          n.isUnsigned(0))
-                                 : result;
-              }),
-      n.type(0));
+  n.setOutput(0,
+              n.e.map({n.input(0), n.input(1)}, *shape, n.element(0),
+                      [&](Scalars &s, ValueRange args) {
+                        Value x = args[0], y = args[1];
+                        if (isInteger && smallExponent)
+                          return power(s, x, y, exponent);
+                        // Integers: exact in f64 up to 2^53.
+                        Type type = isInteger ? s.b.getF64Type() : x.getType();
+                        x = s.cast(x, type, n.isUnsigned(0));
+                        y = s.cast(y, type, n.isUnsigned(1));
+                        Value result = power(s, x, y, exponent);
+                        return isInteger ? s.cast(result, args[0].getType(),
+                                                  false, n.isUnsigned(0))
+                                         : result;
+                      }),
+              n.type(0));
   return success();
 }
 
@@ -202,16 +200,23 @@ LogicalResult bitShift(NodeBinder &n) {
     return n.fail("direction is not LEFT or RIGHT",
                   "direction '" + direction + "'");
   bool isLeft = direction == "LEFT";
-  return binary([isLeft](Scalars &s, Value x, Value amount, bool) -> Value {
-    Type type = x.getType();
-    Value width = s.constantInt(type, type.getIntOrFloatBitWidth());
-    Value isInside = s.cmp(Cmp::LT, amount, width, /*isUnsigned=*/true);
-    Value zero = s.constantInt(type, 0);
-    Value safe = s.select(isInside, amount, zero);
-    Value shifted = isLeft ? s.make<arith::ShLIOp>(x, safe)
-                           : s.make<arith::ShRUIOp>(x, safe);
-    return s.select(isInside, shifted, zero);
-  })(n);
+  return binary(
+      [isLeft](Scalars &s, Value x, Value amount, bool isUnsigned) -> Value {
+        Type type = x.getType();
+        int64_t width = type.getIntOrFloatBitWidth();
+        Value limit = s.constantInt(type, width);
+        Value isInside = s.cmp(Cmp::LT, amount, limit, /*isUnsigned=*/true);
+        Value zero = s.constantInt(type, 0);
+        if (!isLeft && !isUnsigned) {
+          // Arithmetic: beyond the width only the sign is left.
+          Value last = s.constantInt(type, width - 1);
+          return s.make<arith::ShRSIOp>(x, s.select(isInside, amount, last));
+        }
+        Value safe = s.select(isInside, amount, zero);
+        Value shifted = isLeft ? s.make<arith::ShLIOp>(x, safe)
+                               : s.make<arith::ShRUIOp>(x, safe);
+        return s.select(isInside, shifted, zero);
+      })(n);
 }
 
 LogicalResult where(NodeBinder &n) {
@@ -222,25 +227,53 @@ LogicalResult where(NodeBinder &n) {
     return n.fail("the condition is not boolean",
                   StringRef("type ") + name(n.type(0)));
   n.setOutput(0,
-              n.e.map({n.input(0), n.input(1), n.input(2)}, *shape,
-                      n.element(1),
-                      [](Scalars &s, ValueRange args) {
-                        return s.select(args[0], args[1], args[2]);
-                      },
-                      /*widen=*/false),
+              n.e.map(
+                  {n.input(0), n.input(1), n.input(2)}, *shape, n.element(1),
+                  [](Scalars &s, ValueRange args) {
+                    return s.select(args[0], args[1], args[2]);
+                  },
+                  /*widen=*/false),
               n.type(1));
   return success();
 }
 
+/// The value clamped to a narrow float type's finite range, so that conversion
+/// saturates instead of overflowing.
+Value saturate(Scalars &s, Value x, Type to) {
+  const llvm::fltSemantics &semantics = cast<FloatType>(to).getFloatSemantics();
+  double largest = APFloat::getLargest(semantics).convertToDouble();
+  return s.min(s.max(x, s.constant(x.getType(), -largest)),
+               s.constant(x.getType(), largest));
+}
+
 LogicalResult castTo(NodeBinder &n, DType to) {
   Type element = toElementType(n.b.getContext(), to);
-  if (!element)
+  if (!element || to == DType::Float8E8M0)
     return n.fail("cast to an unsupported type", StringRef("type ") + name(to),
-                  "use numbers and booleans only");
-  n.setOutput(0,
-              n.e.cast(n.input(0), element, n.isUnsigned(0),
-                       onnx::isUnsigned(to)),
-              to);
+                  "use another type");
+  if (element == n.element(0)) {
+    n.setOutput(0, n.input(0), to);
+    return success();
+  }
+  unsigned bits = bitWidth(to);
+  bool saturates = isFloating(to) &&
+                   (bits < 8 || (bits == 8 && n.intAttr("saturate", 1) != 0));
+  bool toNarrow = !isFloating(to) && bits < 8;
+  Value y = n.e.map(
+      n.input(0), n.shape(0), element,
+      [&](Scalars &s, ValueRange args) {
+        Value x = args[0];
+        if (saturates) {
+          x = s.cast(x, computeType(s.b.getF16Type()), n.isUnsigned(0));
+          x = saturate(s, x, element);
+        }
+        // Sub-byte integers wrap.
+        if (toNarrow && isFloating(n.type(0)))
+          x = s.cast(x, s.b.getI32Type());
+        return s.cast(x, element, n.isUnsigned(0), onnx::isUnsigned(to));
+      },
+      /*widen=*/false);
+  n.setOutput(0, y, to);
   return success();
 }
 
@@ -262,9 +295,8 @@ LogicalResult bitCast(NodeBinder &n) {
   DType to = static_cast<DType>(n.intAttr("to", 0));
   Type element = toElementType(n.b.getContext(), to);
   if (!element || element.isInteger(1) || n.type(0) == DType::Bool ||
-      element.getIntOrFloatBitWidth() !=
-          n.element(0).getIntOrFloatBitWidth())
-    return n.fail("bit cast between these types", 
+      element.getIntOrFloatBitWidth() != n.element(0).getIntOrFloatBitWidth())
+    return n.fail("bit cast between these types",
                   StringRef(name(n.type(0))) + " to " + name(to),
                   "use types of the same width");
   if (element == n.element(0)) {
@@ -272,11 +304,12 @@ LogicalResult bitCast(NodeBinder &n) {
     return success();
   }
   n.setOutput(0,
-              n.e.map(n.input(0), n.shape(0), element,
-                      [&](Scalars &s, ValueRange args) {
-                        return s.make<arith::BitcastOp>(element, args[0]);
-                      },
-                      /*widen=*/false),
+              n.e.map(
+                  n.input(0), n.shape(0), element,
+                  [&](Scalars &s, ValueRange args) {
+                    return s.make<arith::BitcastOp>(element, args[0]);
+                  },
+                  /*widen=*/false),
               to);
   return success();
 }
@@ -307,10 +340,9 @@ LogicalResult dropout(NodeBinder &n) {
   n.setOutput(0, n.input(0), n.type(0));
   if (n.wantsOutput(1)) {
     bool isBool = n.opset >= 10;
-    n.setOutput(1,
-                n.e.splat(n.shape(0),
-                          isBool ? n.b.getI1Type() : n.element(0), 1),
-                isBool ? DType::Bool : n.type(0));
+    n.setOutput(
+        1, n.e.splat(n.shape(0), isBool ? n.b.getI1Type() : n.element(0), 1),
+        isBool ? DType::Bool : n.type(0));
   }
   return success();
 }
@@ -328,9 +360,9 @@ LogicalResult isInf(NodeBinder &n) {
                         if (negative && positive)
                           return s.make<math::IsInfOp>(x);
                         if (negative || positive)
-                          return s.cmp(Cmp::EQ, x,
-                                       s.constant(x.getType(),
-                                                  negative ? -inf : inf));
+                          return s.cmp(
+                              Cmp::EQ, x,
+                              s.constant(x.getType(), negative ? -inf : inf));
                         return s.constantInt(s.b.getI1Type(), 0);
                       }),
               DType::Bool);
@@ -367,50 +399,45 @@ LogicalResult abs(NodeBinder &n) {
   if (failed(n.needInputs(1)))
     return failure();
   bool isUnsigned = n.isUnsigned(0);
-  return unary([isUnsigned](Scalars &s, Value x) {
-    return s.abs(x, isUnsigned);
-  })(n);
+  return unary(
+      [isUnsigned](Scalars &s, Value x) { return s.abs(x, isUnsigned); })(n);
 }
 
 void registerUnary(Registry &registry) {
   auto neg = unary([](Scalars &s, Value x) { return s.neg(x); });
-  auto reciprocal = floatUnary([](Scalars &s, Value x) {
-    return s.div(s.constant(x.getType(), 1), x);
-  });
+  auto reciprocal = floatUnary(
+      [](Scalars &s, Value x) { return s.div(s.constant(x.getType(), 1), x); });
   auto bitNot = unary([](Scalars &s, Value x) {
     return s.make<arith::XOrIOp>(x, s.constantInt(x.getType(), -1));
   });
-  auto logicalNot =
-      unary([](Scalars &s, Value x) { return s.logicalNot(x); });
-  registry.add(
-      "",
-      {{"Abs", 6, abs},
-       {"Acos", 7, mathOp<math::AcosOp>()},
-       {"Acosh", 9, mathOp<math::AcoshOp>()},
-       {"Asin", 7, mathOp<math::AsinOp>()},
-       {"Asinh", 9, mathOp<math::AsinhOp>()},
-       {"Atan", 7, mathOp<math::AtanOp>()},
-       {"Atanh", 9, mathOp<math::AtanhOp>()},
-       {"BitwiseNot", 18, bitNot},
-       {"Ceil", 6, mathOp<math::CeilOp>()},
-       {"Cos", 7, mathOp<math::CosOp>()},
-       {"Cosh", 9, mathOp<math::CoshOp>()},
-       {"Erf", 9, mathOp<math::ErfOp>()},
-       {"Exp", 6, mathOp<math::ExpOp>()},
-       {"Floor", 6, mathOp<math::FloorOp>()},
-       {"IsInf", 10, isInf},
-       {"IsNaN", 9, isNaN},
-       {"Log", 6, mathOp<math::LogOp>()},
-       {"Neg", 6, neg},
-       {"Not", 1, logicalNot},
-       {"Reciprocal", 6, reciprocal},
-       {"Round", 11, mathOp<math::RoundEvenOp>()},
-       {"Sign", 9, sign},
-       {"Sin", 7, mathOp<math::SinOp>()},
-       {"Sinh", 9, mathOp<math::SinhOp>()},
-       {"Sqrt", 6, mathOp<math::SqrtOp>()},
-       {"Tan", 7, mathOp<math::TanOp>()},
-       {"Tanh", 6, mathOp<math::TanhOp>()}});
+  auto logicalNot = unary([](Scalars &s, Value x) { return s.logicalNot(x); });
+  registry.add("", {{"Abs", 6, abs},
+                    {"Acos", 7, mathOp<math::AcosOp>()},
+                    {"Acosh", 9, mathOp<math::AcoshOp>()},
+                    {"Asin", 7, mathOp<math::AsinOp>()},
+                    {"Asinh", 9, mathOp<math::AsinhOp>()},
+                    {"Atan", 7, mathOp<math::AtanOp>()},
+                    {"Atanh", 9, mathOp<math::AtanhOp>()},
+                    {"BitwiseNot", 18, bitNot},
+                    {"Ceil", 6, mathOp<math::CeilOp>()},
+                    {"Cos", 7, mathOp<math::CosOp>()},
+                    {"Cosh", 9, mathOp<math::CoshOp>()},
+                    {"Erf", 9, mathOp<math::ErfOp>()},
+                    {"Exp", 6, mathOp<math::ExpOp>()},
+                    {"Floor", 6, mathOp<math::FloorOp>()},
+                    {"IsInf", 10, isInf},
+                    {"IsNaN", 9, isNaN},
+                    {"Log", 6, mathOp<math::LogOp>()},
+                    {"Neg", 6, neg},
+                    {"Not", 1, logicalNot},
+                    {"Reciprocal", 6, reciprocal},
+                    {"Round", 11, mathOp<math::RoundEvenOp>()},
+                    {"Sign", 9, sign},
+                    {"Sin", 7, mathOp<math::SinOp>()},
+                    {"Sinh", 9, mathOp<math::SinhOp>()},
+                    {"Sqrt", 6, mathOp<math::SqrtOp>()},
+                    {"Tan", 7, mathOp<math::TanOp>()},
+                    {"Tanh", 6, mathOp<math::TanhOp>()}});
 }
 
 void registerBinary(Registry &registry) {
@@ -423,9 +450,7 @@ void registerBinary(Registry &registry) {
   auto bitAnd = [](Scalars &s, Value l, Value r, bool) {
     return s.bitAnd(l, r);
   };
-  auto bitOr = [](Scalars &s, Value l, Value r, bool) {
-    return s.bitOr(l, r);
-  };
+  auto bitOr = [](Scalars &s, Value l, Value r, bool) { return s.bitOr(l, r); };
   auto bitXor = [](Scalars &s, Value l, Value r, bool) -> Value {
     return s.make<arith::XOrIOp>(l, r);
   };

@@ -111,16 +111,16 @@ LogicalResult gatherElements(NodeBinder &n) {
   if (failed(knownIndices(n, n.input(1), dim)))
     return failure();
   n.setOutput(0,
-              n.e.map(n.input(1), n.shape(1), n.element(0),
-                      [&](Scalars &s, ValueRange args) {
-                        SmallVector<Value> at;
-                        for (int64_t d = 0; d < n.rank(0); ++d)
-                          at.push_back(d == *axis
-                                           ? s.wrapIndex(args[0], dim)
-                                           : s.make<linalg::IndexOp>(d));
-                        return s.extract(n.input(0), at);
-                      },
-                      /*widen=*/false),
+              n.e.map(
+                  n.input(1), n.shape(1), n.element(0),
+                  [&](Scalars &s, ValueRange args) {
+                    SmallVector<Value> at;
+                    for (int64_t d = 0; d < n.rank(0); ++d)
+                      at.push_back(d == *axis ? s.wrapIndex(args[0], dim)
+                                              : s.make<linalg::IndexOp>(d));
+                    return s.extract(n.input(0), at);
+                  },
+                  /*widen=*/false),
               n.type(0));
   return success();
 }
@@ -164,8 +164,7 @@ LogicalResult gatherND(NodeBinder &n) {
                     for (int64_t d = 0; d < batch; ++d)
                       at.push_back(s.make<linalg::IndexOp>(d));
                     for (int64_t j = 0; j < depth; ++j)
-                      at.push_back(
-                          s.wrapIndex(args[j], n.shape(0)[batch + j]));
+                      at.push_back(s.wrapIndex(args[j], n.shape(0)[batch + j]));
                     for (int64_t d = indexRank - 1; d < rank; ++d)
                       at.push_back(s.make<linalg::IndexOp>(d));
                     return s.extract(n.input(0), at);

@@ -24,10 +24,8 @@ FailureOr<Value> tensorConstant(NodeBinder &n, const Tensor &tensor) {
                   StringRef("type ") + name(tensor.type),
                   "use numbers and booleans only");
   auto type = RankedTensorType::get(tensor.dims, element);
-  std::string hint =
-      n.node.outputs.empty() ? "constant" : n.node.outputs[0];
-  return n.e.constant(
-      ir::makeConstant(type, tensor.bytes, hint, tensor.owner));
+  std::string hint = n.node.outputs.empty() ? "constant" : n.node.outputs[0];
+  return n.e.constant(ir::makeConstant(type, tensor.bytes, hint, tensor.owner));
 }
 
 LogicalResult constant(NodeBinder &n) {
@@ -42,10 +40,9 @@ LogicalResult constant(NodeBinder &n) {
     Shape shape;
     if (!isScalar)
       shape.push_back(elements.size());
-    return n.e.constant(
-        ir::makeConstant(RankedTensorType::get(shape, type), elements,
-                         n.node.outputs.empty() ? "constant"
-                                                : n.node.outputs[0]));
+    return n.e.constant(ir::makeConstant(
+        RankedTensorType::get(shape, type), elements,
+        n.node.outputs.empty() ? "constant" : n.node.outputs[0]));
   };
   for (const Attribute &attr : n.node.attributes) {
     if (attr.name == "value_int" || attr.name == "value_ints") {
@@ -53,7 +50,8 @@ LogicalResult constant(NodeBinder &n) {
       SmallVector<int64_t> ints(attr.ints.begin(), attr.ints.end());
       if (isScalar)
         ints = {attr.i};
-      n.setOutput(0, vector(ArrayRef<int64_t>(ints), n.b.getI64Type(), isScalar),
+      n.setOutput(0,
+                  vector(ArrayRef<int64_t>(ints), n.b.getI64Type(), isScalar),
                   DType::Int64);
       return success();
     }
@@ -87,15 +85,16 @@ LogicalResult constantOfShape(NodeBinder &n) {
   const Tensor &tensor = *attr->tensor;
   Type element = toElementType(n.b.getContext(), tensor.type);
   if (!element || product(Shape(tensor.dims.begin(), tensor.dims.end())) != 1)
-    return n.fail("value is not one number", StringRef("type ") +
-                                                 name(tensor.type));
+    return n.fail("value is not one number",
+                  StringRef("type ") + name(tensor.type));
   auto one = RankedTensorType::get({}, element);
   auto dense =
       cast<DenseElementsAttr>(ir::makeConstant(one, tensor.bytes, "value"));
-  n.setOutput(0,
-              n.e.constant(ir::makeSplat(RankedTensorType::get(*shape, element),
-                                         dense.getSplatValue<mlir::Attribute>())),
-              tensor.type);
+  n.setOutput(
+      0,
+      n.e.constant(ir::makeSplat(RankedTensorType::get(*shape, element),
+                                 dense.getSplatValue<mlir::Attribute>())),
+      tensor.type);
   return success();
 }
 
@@ -127,15 +126,14 @@ LogicalResult range(NodeBinder &n) {
   int64_t count = std::max<int64_t>(0, static_cast<int64_t>(span));
   // start + i * delta; integers in i64 arithmetic, exact.
   Type type = isFloat ? computeType(element) : Type(n.b.getI64Type());
-  Value y = n.e.indexed(
-      Shape{count}, element, [&](Scalars &s, ValueRange at) {
-        Value i = s.cast(s.cast(at[0], s.b.getI64Type()), type);
-        Value start = isFloat ? s.constant(type, floats[0])
-                              : s.constantInt(type, ints[0]);
-        Value delta = isFloat ? s.constant(type, floats[2])
-                              : s.constantInt(type, ints[2]);
-        return s.cast(s.add(start, s.mul(i, delta)), element);
-      });
+  Value y = n.e.indexed(Shape{count}, element, [&](Scalars &s, ValueRange at) {
+    Value i = s.cast(s.cast(at[0], s.b.getI64Type()), type);
+    Value start =
+        isFloat ? s.constant(type, floats[0]) : s.constantInt(type, ints[0]);
+    Value delta =
+        isFloat ? s.constant(type, floats[2]) : s.constantInt(type, ints[2]);
+    return s.cast(s.add(start, s.mul(i, delta)), element);
+  });
   n.setOutput(0, y, n.type(0));
   return success();
 }
@@ -172,8 +170,7 @@ LogicalResult oneHot(NodeBinder &n) {
   Emitter &e = n.e;
   AffineMap constantMap[2];
   for (int64_t i = 0; i < 2; ++i)
-    constantMap[i] =
-        AffineMap::get(rank, 0, n.b.getAffineConstantExpr(i));
+    constantMap[i] = AffineMap::get(rank, 0, n.b.getAffineConstantExpr(i));
   Type i64 = n.b.getI64Type();
   Value y = e.mapWith(
       {n.input(0), n.input(2), n.input(2)},
@@ -181,9 +178,9 @@ LogicalResult oneHot(NodeBinder &n) {
       n.element(2),
       [&](Scalars &s, ValueRange args) {
         Value index = s.cast(args[0], i64, n.isUnsigned(0));
-        Value wrapped = s.select(
-            s.cmp(Cmp::LT, index, s.constantInt(i64, 0)),
-            s.add(index, s.constantInt(i64, depth)), index);
+        Value wrapped =
+            s.select(s.cmp(Cmp::LT, index, s.constantInt(i64, 0)),
+                     s.add(index, s.constantInt(i64, depth)), index);
         Value here = s.cast(s.make<linalg::IndexOp>(*axis), i64);
         return s.select(s.cmp(Cmp::EQ, wrapped, here), args[2], args[1]);
       },
@@ -197,18 +194,18 @@ LogicalResult eyeLike(NodeBinder &n) {
     return failure();
   if (n.rank(0) != 2)
     return n.fail("the input is not a matrix", "shape " + toText(n.shape(0)));
-  DType type = static_cast<DType>(
-      n.intAttr("dtype", static_cast<int64_t>(n.type(0))));
+  DType type =
+      static_cast<DType>(n.intAttr("dtype", static_cast<int64_t>(n.type(0))));
   Type element = toElementType(n.b.getContext(), type);
   if (!element)
     return n.fail("dtype is not supported", StringRef("type ") + name(type));
-  int64_t k = std::clamp<int64_t>(n.intAttr("k", 0), -n.shape(0)[0],
-                                  n.shape(0)[1]);
+  int64_t k =
+      std::clamp<int64_t>(n.intAttr("k", 0), -n.shape(0)[0], n.shape(0)[1]);
   n.setOutput(0,
               n.e.indexed(n.shape(0), element,
                           [&](Scalars &s, ValueRange at) {
-                            Value shifted = s.make<arith::AddIOp>(
-                                at[0], s.index(k));
+                            Value shifted =
+                                s.make<arith::AddIOp>(at[0], s.index(k));
                             return s.select(s.cmp(Cmp::EQ, at[1], shifted),
                                             s.constantInt(element, 1),
                                             s.constantInt(element, 0));
@@ -232,20 +229,19 @@ LogicalResult trilu(NodeBinder &n) {
   k = std::clamp<int64_t>(k, -n.shape(0)[rank - 2] - 1,
                           n.shape(0)[rank - 1] + 1);
   bool isUpper = n.intAttr("upper", 1) != 0;
-  n.setOutput(0,
-              n.e.map(n.input(0), n.shape(0), n.element(0),
-                      [&](Scalars &s, ValueRange args) {
-                        Value row = s.make<linalg::IndexOp>(rank - 2);
-                        Value column = s.make<linalg::IndexOp>(rank - 1);
-                        Value diagonal =
-                            s.make<arith::AddIOp>(row, s.index(k));
-                        Value isKept = s.cmp(isUpper ? Cmp::GE : Cmp::LE,
-                                             column, diagonal);
-                        return s.select(isKept, args[0],
-                                        s.constant(args[0].getType(), 0));
-                      },
-                      /*widen=*/false),
-              n.type(0));
+  n.setOutput(
+      0,
+      n.e.map(
+          n.input(0), n.shape(0), n.element(0),
+          [&](Scalars &s, ValueRange args) {
+            Value row = s.make<linalg::IndexOp>(rank - 2);
+            Value column = s.make<linalg::IndexOp>(rank - 1);
+            Value diagonal = s.make<arith::AddIOp>(row, s.index(k));
+            Value isKept = s.cmp(isUpper ? Cmp::GE : Cmp::LE, column, diagonal);
+            return s.select(isKept, args[0], s.constant(args[0].getType(), 0));
+          },
+          /*widen=*/false),
+      n.type(0));
   return success();
 }
 

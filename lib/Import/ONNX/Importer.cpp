@@ -163,8 +163,7 @@ GraphImporter::resolveInputs(const Node &node, const Site &site,
 LogicalResult GraphImporter::unsupported(const Node &node,
                                          const std::string &label, int opset,
                                          const std::string &reason) {
-  std::string op =
-      (node.domain.empty() ? "" : node.domain + ".") + node.opType;
+  std::string op = (node.domain.empty() ? "" : node.domain + ".") + node.opType;
   error = label + ": operator " + op + " is not supported; " + op + " opset " +
           std::to_string(opset) + reason +
           "; see docs/onnx-support.md, and rewrite the model without it";
@@ -326,8 +325,8 @@ LogicalResult GraphImporter::callFunction(const Function &function,
     if (i < function.outputs.size())
       value = lookup(function.outputs[i], inner);
     if (!value.value) {
-      error = site.label(node) + ": function " + function.name + " does not define output " +
-              std::to_string(i) + "; it has " +
+      error = site.label(node) + ": function " + function.name +
+              " does not define output " + std::to_string(i) + "; it has " +
               std::to_string(function.outputs.size()) +
               " outputs; correct the model";
       return failure();
@@ -337,16 +336,15 @@ LogicalResult GraphImporter::callFunction(const Function &function,
   return success();
 }
 
-LogicalResult
-GraphImporter::inlineGraph(const Graph &graph, const Site &site,
-                           const std::string &label,
-                           SmallVectorImpl<TypedValue> &outputs) {
+LogicalResult GraphImporter::inlineGraph(const Graph &graph, const Site &site,
+                                         const std::string &label,
+                                         SmallVectorImpl<TypedValue> &outputs) {
   Scope inner;
   inner.parent = &site.scope;
   for (const Tensor &tensor : graph.initializers)
     inner.initializers[tensor.name] = &tensor;
-  if (failed(importNodes(graph.nodes, {inner, site.opsets, site.caller,
-                                       site.depth + 1})))
+  if (failed(importNodes(graph.nodes,
+                         {inner, site.opsets, site.caller, site.depth + 1})))
     return failure();
   for (const ValueInfo &output : graph.outputs) {
     TypedValue value = lookup(output.name, inner);
@@ -506,14 +504,17 @@ OwningOpRef<ModuleOp> GraphImporter::run(const std::string &modelName) {
     argTypes.push_back(RankedTensorType::get(*input.shape, element));
     argLocs.push_back(nameLoc(b, input.name));
   }
-  auto func = func::FuncOp::create(b, loc, "main",
-                                   b.getFunctionType(argTypes, {}));
+  auto func =
+      func::FuncOp::create(b, loc, "main", b.getFunctionType(argTypes, {}));
   func.getBody().push_back(new Block());
   func.getBody().front().addArguments(argTypes, argLocs);
   for (const std::string &remark : model.remarks)
     emitRemark(loc) << remark;
   if (failed(importGraph(func)))
     return nullptr;
+  if (!model.inferenceProblem.empty())
+    emitWarning(loc) << modelName << ": ONNX's shape inference fails ("
+                     << model.inferenceProblem << ")";
   std::string problem;
   ScopedDiagnosticHandler handler(b.getContext(), [&](Diagnostic &diagnostic) {
     if (problem.empty())
@@ -561,9 +562,10 @@ importModel(StringRef bytes, std::shared_ptr<const void> owner,
   return module;
 }
 
-FailureOr<OwningOpRef<ModuleOp>>
-importOnnxFile(StringRef path, const ImportOptions &options,
-               MLIRContext &context, std::string &error) {
+FailureOr<OwningOpRef<ModuleOp>> importOnnxFile(StringRef path,
+                                                const ImportOptions &options,
+                                                MLIRContext &context,
+                                                std::string &error) {
   auto file = MappedFile::open(path.str());
   if (!file.ok()) {
     error = std::string(file.status().message());
@@ -590,8 +592,8 @@ importOnnxBytes(StringRef bytes, const ImportOptions &options,
   loadOptions.inputShapes = options.inputShapes;
   loadOptions.what = options.modelName.empty() ? "model" : options.modelName;
   loadOptions.externalDataDir = options.externalDataDir;
-  return importModel(bytes, std::move(owner), loadOptions, "", options,
-                     context, error);
+  return importModel(bytes, std::move(owner), loadOptions, "", options, context,
+                     error);
 }
 
 bool parseInputShape(StringRef text, ImportOptions &options,

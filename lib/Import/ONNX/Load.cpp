@@ -81,13 +81,15 @@ void parse(const LoadOptions &options, llvm::ArrayRef<char> bytes,
     return;
   }
   if (bytes.size() > INT32_MAX)
-    throw ImportError(options.what + ": the model file is too big; at most 2 "
-                                     "GiB, " +
+    throw ImportError(options.what +
+                      ": the model file is too big; at most 2 "
+                      "GiB, " +
                       std::to_string(bytes.size()) +
                       " bytes found; store its weights as external data");
   if (!model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    throw ImportError(options.what + ": not a valid ONNX file; protobuf "
-                                     "parsing failed (" +
+    throw ImportError(options.what +
+                      ": not a valid ONNX file; protobuf "
+                      "parsing failed (" +
                       std::to_string(bytes.size()) +
                       " bytes); check that the file is complete");
 }
@@ -122,8 +124,7 @@ std::vector<Tensor> takeWeights(const LoadOptions &options,
                         oneLine(proto.name()) +
                         "' has no name or is defined twice; names are unique; "
                         "correct the model");
-    bool isExternal =
-        proto.data_location() == cim_onnx::TensorProto::EXTERNAL;
+    bool isExternal = proto.data_location() == cim_onnx::TensorProto::EXTERNAL;
     bool isBig = proto.raw_data().size() > smallTensorBytes ||
                  proto.ByteSizeLong() > smallTensorBytes;
     bool isNumeric = bitWidth(static_cast<DType>(proto.data_type())) != 0;
@@ -161,14 +162,13 @@ void convertVersion(const LoadOptions &options, cim_onnx::ModelProto &model) {
   if (opset == 0 || opset >= oldestNativeOpset)
     return;
   try {
-    model = cim_onnx::version_conversion::ConvertVersion(model,
-                                                         oldestNativeOpset);
+    model =
+        cim_onnx::version_conversion::ConvertVersion(model, oldestNativeOpset);
   } catch (const std::exception &e) {
     throw ImportError(options.what + ": cannot convert the model from opset " +
                       std::to_string(opset) + " to " +
                       std::to_string(oldestNativeOpset) + "; " +
-                      oneLine(e.what()) +
-                      "; export it with a newer opset");
+                      oneLine(e.what()) + "; export it with a newer opset");
   }
 }
 
@@ -276,9 +276,10 @@ private:
                         "tensor inputs");
     auto &type = *input.mutable_type()->mutable_tensor_type();
     if (!type.has_shape())
-      throw ImportError(input.name() + ": input of unknown shape; every "
-                                       "dimension must be known; use "
-                                       "--input-shape " +
+      throw ImportError(input.name() +
+                        ": input of unknown shape; every "
+                        "dimension must be known; use "
+                        "--input-shape " +
                         input.name() + "=1x3x224x224");
     auto &dims = *type.mutable_shape();
     applySymbols(input);
@@ -312,8 +313,9 @@ private:
 };
 
 /// Infers with the input shapes in force: shapes the file declares for other
-/// values may belong to other input shapes and are dropped.
-void inferShapes(const LoadOptions &options, cim_onnx::ModelProto &model) {
+/// values may belong to other input shapes and are dropped. The handlers find
+/// every type again, with better messages, so a failure here is only kept.
+void inferShapes(cim_onnx::ModelProto &model, Model &result) {
   auto &graph = *model.mutable_graph();
   graph.clear_value_info();
   for (auto &output : *graph.mutable_output())
@@ -325,9 +327,7 @@ void inferShapes(const LoadOptions &options, cim_onnx::ModelProto &model) {
         cim_onnx::ShapeInferenceOptions(/*check_type=*/true,
                                         /*strict_mode=*/1, /*data_prop=*/true));
   } catch (const std::exception &e) {
-    throw ImportError(options.what + ": shape inference failed; " +
-                      oneLine(e.what()) +
-                      "; check the model and the input shapes");
+    result.inferenceProblem = oneLine(e.what());
   }
 }
 
@@ -363,7 +363,7 @@ std::unique_ptr<Model> load(llvm::ArrayRef<char> bytes,
   for (const auto &tensor : proto.graph().initializer())
     constants.insert(tensor.name());
   InputShapes(options, *result).apply(*proto.mutable_graph(), constants);
-  inferShapes(options, proto);
+  inferShapes(proto, *result);
 
   result->graph = toGraph(*proto.mutable_graph());
   llvm::erase_if(result->graph.inputs, [&](const ValueInfo &input) {
@@ -407,8 +407,7 @@ int schemaVersion(const std::string &domain, const std::string &opType,
 }
 
 /// Default values a schema gives to attributes.
-static std::vector<Attribute>
-schemaDefaults(const cim_onnx::OpSchema &schema) {
+static std::vector<Attribute> schemaDefaults(const cim_onnx::OpSchema &schema) {
   std::vector<Attribute> defaults;
   for (const auto &[name, attr] : schema.attributes()) {
     if (attr.default_value.name().empty() &&

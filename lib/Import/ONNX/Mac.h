@@ -30,8 +30,7 @@ struct MatMulOperands {
   bool lhsUnsigned = false, rhsUnsigned = false;
   mlir::Type result;
 };
-mlir::FailureOr<mlir::Value> emitMatMul(NodeBinder &n,
-                                        const MatMulOperands &m);
+mlir::FailureOr<mlir::Value> emitMatMul(NodeBinder &n, const MatMulOperands &m);
 
 /// matmul with the rank-1 conventions of NumPy.
 mlir::FailureOr<mlir::Value> emitNumpyMatMul(NodeBinder &n, MatMulOperands m);
@@ -47,11 +46,10 @@ struct QuantOperands {
   int64_t axis = 1;
   int64_t block = 0; ///< 0: not blocked.
 };
-mlir::FailureOr<mlir::Value> emitDequantize(NodeBinder &n,
-                                            const QuantOperands &q,
-                                            mlir::Type result);
-mlir::FailureOr<mlir::Value> emitQuantize(NodeBinder &n,
-                                          const QuantOperands &q, DType to);
+mlir::FailureOr<mlir::Value>
+emitDequantize(NodeBinder &n, const QuantOperands &q, mlir::Type result);
+mlir::FailureOr<mlir::Value> emitQuantize(NodeBinder &n, const QuantOperands &q,
+                                          DType to);
 
 } // namespace cim::onnx
 

@@ -49,10 +49,9 @@ Value matMulGeneric(NodeBinder &n, const MatMulOperands &m,
 }
 
 Value addLastDim(NodeBinder &n, Value y, Value bias) {
-  return n.e.map({y, bias}, shapeOf(y), elementOf(y),
-                 [](Scalars &s, ValueRange args) {
-                   return s.add(args[0], args[1]);
-                 });
+  return n.e.map(
+      {y, bias}, shapeOf(y), elementOf(y),
+      [](Scalars &s, ValueRange args) { return s.add(args[0], args[1]); });
 }
 
 } // namespace
@@ -64,9 +63,8 @@ FailureOr<Value> emitMatMul(NodeBinder &n, const MatMulOperands &operands) {
   if (a[a.size() - 1] != b[b.size() - 2])
     return n.fail("inner dimensions differ",
                   "shapes " + toText(a) + " and " + toText(b));
-  std::optional<Shape> batch =
-      broadcastShapes({ArrayRef<int64_t>(a).drop_back(2),
-                       ArrayRef<int64_t>(b).drop_back(2)});
+  std::optional<Shape> batch = broadcastShapes(
+      {ArrayRef<int64_t>(a).drop_back(2), ArrayRef<int64_t>(b).drop_back(2)});
   if (!batch)
     return n.fail("batch dimensions do not broadcast",
                   "shapes " + toText(a) + " and " + toText(b));
@@ -165,8 +163,8 @@ LogicalResult matMul(NodeBinder &n) {
   if (failed(n.needInputs(2)))
     return failure();
   if (n.type(0) != n.type(1))
-    return n.fail("operand types differ", StringRef(name(n.type(0))) +
-                                              " and " + name(n.type(1)));
+    return n.fail("operand types differ",
+                  StringRef(name(n.type(0))) + " and " + name(n.type(1)));
   FailureOr<Value> y =
       emitNumpyMatMul(n, {n.input(0), n.input(1), {}, false, false, {}});
   if (failed(y))
@@ -182,8 +180,8 @@ LogicalResult matMulInteger(NodeBinder &n) {
   FailureOr<Value> b = subtractZeroPoint(n, 1, 3, n.rank(1) - 1);
   if (failed(a) || failed(b))
     return failure();
-  FailureOr<Value> y = emitNumpyMatMul(
-      n, {*a, *b, {}, false, false, Type(n.b.getI32Type())});
+  FailureOr<Value> y =
+      emitNumpyMatMul(n, {*a, *b, {}, false, false, Type(n.b.getI32Type())});
   if (failed(y))
     return failure();
   n.setOutput(0, *y, DType::Int32);
@@ -194,12 +192,12 @@ LogicalResult qLinearMatMul(NodeBinder &n) {
   if (failed(n.needInputs(8)))
     return failure();
   Type f32 = n.b.getF32Type();
-  FailureOr<Value> a =
-      emitDequantize(n, {n.input(0), n.input(1), n.input(2), n.isUnsigned(0),
-                         n.rank(0) - 2}, f32);
-  FailureOr<Value> b =
-      emitDequantize(n, {n.input(3), n.input(4), n.input(5), n.isUnsigned(3),
-                         n.rank(3) - 1}, f32);
+  FailureOr<Value> a = emitDequantize(
+      n, {n.input(0), n.input(1), n.input(2), n.isUnsigned(0), n.rank(0) - 2},
+      f32);
+  FailureOr<Value> b = emitDequantize(
+      n, {n.input(3), n.input(4), n.input(5), n.isUnsigned(3), n.rank(3) - 1},
+      f32);
   if (failed(a) || failed(b))
     return failure();
   FailureOr<Value> y = emitNumpyMatMul(n, {*a, *b, {}, false, false, {}});
@@ -219,8 +217,7 @@ Value scaled(NodeBinder &n, Value value, double factor) {
     return value;
   return n.e.map(value, shapeOf(value), elementOf(value),
                  [&](Scalars &s, ValueRange args) {
-                   return s.mul(args[0],
-                                s.constant(args[0].getType(), factor));
+                   return s.mul(args[0], s.constant(args[0].getType(), factor));
                  });
 }
 
@@ -228,9 +225,9 @@ LogicalResult gemm(NodeBinder &n) {
   if (failed(n.needInputs(2)))
     return failure();
   if (n.rank(0) != 2 || n.rank(1) != 2)
-    return n.fail("operands are not matrices",
-                  "shapes " + toText(n.shape(0)) + " and " +
-                      toText(n.shape(1)));
+    return n.fail("operands are not matrices", "shapes " + toText(n.shape(0)) +
+                                                   " and " +
+                                                   toText(n.shape(1)));
   Emitter &e = n.e;
   MatMulOperands m{n.input(0), n.input(1), {}, false, false, {}};
   if (n.intAttr("transA", 0))
@@ -241,8 +238,7 @@ LogicalResult gemm(NodeBinder &n) {
   int64_t rows = shapeOf(m.lhs)[0], columns = shapeOf(m.rhs)[1];
   Value addend;
   if (n.hasInput(2) && beta != 0) {
-    std::optional<Shape> shape =
-        broadcastShapes({n.shape(2), {rows, columns}});
+    std::optional<Shape> shape = broadcastShapes({n.shape(2), {rows, columns}});
     if (!shape || *shape != Shape{rows, columns})
       return n.fail("C does not broadcast to the result",
                     "shape " + toText(n.shape(2)));
@@ -444,14 +440,14 @@ LogicalResult einsum(NodeBinder &n) {
   std::fill_n(iterators.begin(), result.size(), utils::IteratorType::parallel);
   Type type = computeType(n.element(0));
   // A result letter no operand has makes a loop only the output bounds.
-  Value y = n.e.generic(n.values(), maps,
-                        n.e.filled(result, n.e.scalarAttr(type, 0)), out,
-                        iterators, [&](Scalars &s, ValueRange args) {
-                          Value term = s.cast(args[0], type);
-                          for (Value arg : args.drop_back().drop_front())
-                            term = s.mul(term, s.cast(arg, type));
-                          return s.add(args.back(), term);
-                        });
+  Value y =
+      n.e.generic(n.values(), maps, n.e.filled(result, n.e.scalarAttr(type, 0)),
+                  out, iterators, [&](Scalars &s, ValueRange args) {
+                    Value term = s.cast(args[0], type);
+                    for (Value arg : args.drop_back().drop_front())
+                      term = s.mul(term, s.cast(arg, type));
+                    return s.add(args.back(), term);
+                  });
   n.setOutput(0, n.e.cast(y, n.element(0)), n.type(0));
   return success();
 }

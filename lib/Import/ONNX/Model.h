@@ -69,8 +69,17 @@ struct Graph;
 struct Attribute {
   /// Undefined stands for kinds the importer has no use for (sparse tensors,
   /// types, ...).
-  enum class Kind { Undefined, Int, Float, String, Ints, Floats, Strings,
-                    Tensor, Graph };
+  enum class Kind {
+    Undefined,
+    Int,
+    Float,
+    String,
+    Ints,
+    Floats,
+    Strings,
+    Tensor,
+    Graph
+  };
   std::string name;
   Kind kind = Kind::Undefined;
   int64_t i = 0;
@@ -85,7 +94,8 @@ struct Attribute {
 };
 
 struct Node {
-  std::string name; ///< Never empty: `<OpType>_<index>` when the model has none.
+  std::string
+      name; ///< Never empty: `<OpType>_<index>` when the model has none.
   std::string domain, opType, overload;
   std::vector<std::string> inputs, outputs; ///< "" where omitted.
   std::vector<Attribute> attributes;
@@ -122,6 +132,7 @@ struct Model {
   std::map<std::string, int> opsets; ///< The default domain is "".
   std::vector<Function> functions;
   std::vector<std::string> remarks;
+  std::string inferenceProblem; ///< What ONNX's shape inference objects to.
 };
 
 struct LoadOptions {

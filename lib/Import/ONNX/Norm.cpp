@@ -32,13 +32,12 @@ Value meanOf(Emitter &e, Value sum, int64_t count) {
 
 /// 1 / sqrt(sum / count + epsilon)
 Value inverseDeviation(Emitter &e, Value sum, int64_t count, double epsilon) {
-  return e.map(sum, shapeOf(sum), elementOf(sum),
-               [&](Scalars &s, ValueRange args) {
-                 Type type = args[0].getType();
-                 Value mean = s.div(args[0], s.constantInt(type, count));
-                 return s.make<math::RsqrtOp>(
-                     s.add(mean, s.constant(type, epsilon)));
-               });
+  return e.map(
+      sum, shapeOf(sum), elementOf(sum), [&](Scalars &s, ValueRange args) {
+        Type type = args[0].getType();
+        Value mean = s.div(args[0], s.constantInt(type, count));
+        return s.make<math::RsqrtOp>(s.add(mean, s.constant(type, epsilon)));
+      });
 }
 
 /// Mean and inverse standard deviation over `dims`, dropped.
@@ -57,13 +56,12 @@ Moments emitMoments(Emitter &e, Value x, ArrayRef<int64_t> dims,
     iterators[dim] = utils::IteratorType::reduction;
   AffineMap out = e.withoutDims(rank, dims);
   Type type = elementOf(m.mean);
-  Value squares = e.generic(
-      {x, m.mean}, {e.identity(rank), out},
-      e.filled(shapeOf(m.mean), e.scalarAttr(type, 0)), out, iterators,
-      [&](Scalars &s, ValueRange args) {
-        Value d = s.sub(s.cast(args[0], type), args[1]);
-        return s.add(args[2], s.mul(d, d));
-      });
+  Value squares = e.generic({x, m.mean}, {e.identity(rank), out},
+                            e.filled(shapeOf(m.mean), e.scalarAttr(type, 0)),
+                            out, iterators, [&](Scalars &s, ValueRange args) {
+                              Value d = s.sub(s.cast(args[0], type), args[1]);
+                              return s.add(args[2], s.mul(d, d));
+                            });
   m.inverse = inverseDeviation(e, squares, count, epsilon);
   return m;
 }
@@ -99,8 +97,9 @@ AffineMap broadcastMap(OpBuilder &b, ArrayRef<int64_t> from,
   SmallVector<AffineExpr> exprs;
   for (auto [i, dim] : llvm::enumerate(from)) {
     int64_t target = shape.size() - from.size() + i;
-    exprs.push_back(dim == 1 && shape[target] != 1 ? b.getAffineConstantExpr(0)
-                                                   : b.getAffineDimExpr(target));
+    exprs.push_back(dim == 1 && shape[target] != 1
+                        ? b.getAffineConstantExpr(0)
+                        : b.getAffineDimExpr(target));
   }
   return AffineMap::get(shape.size(), 0, exprs, b.getContext());
 }
@@ -119,8 +118,7 @@ LogicalResult needVector(NodeBinder &n, size_t i, int64_t size,
 LogicalResult batchNorm(NodeBinder &n) {
   if (failed(needFloat(n, 5)))
     return failure();
-  if (n.intAttr("training_mode", 0) != 0 ||
-      (n.opset < 14 && n.wantsOutput(1)))
+  if (n.intAttr("training_mode", 0) != 0 || (n.opset < 14 && n.wantsOutput(1)))
     return n.fail("training mode is not supported", "training_mode 1",
                   "export the model for inference");
   if (n.opset < 9 && n.intAttr("spatial", 1) == 0)
@@ -171,8 +169,7 @@ LogicalResult instanceNorm(NodeBinder &n) {
   Shape dims;
   for (int64_t d = 2; d < rank; ++d)
     dims.push_back(d);
-  Moments m = emitMoments(n.e, n.input(0), dims,
-                          n.floatAttr("epsilon", 1e-5f));
+  Moments m = emitMoments(n.e, n.input(0), dims, n.floatAttr("epsilon", 1e-5f));
   n.setOutput(0, emitNormalized(n.e, n.input(0), m, dims, n.input(1),
                                 n.input(2), n.e.oneDim(rank, 1)));
   return success();
@@ -205,9 +202,9 @@ LogicalResult groupNorm(NodeBinder &n) {
   if (!perGroup) {
     scale = e.reshape(scale, {groups, perChannel});
     bias = e.reshape(bias, {groups, perChannel});
-    affine = AffineMap::get(
-        rank + 1, 0, {n.b.getAffineDimExpr(1), n.b.getAffineDimExpr(2)},
-        n.b.getContext());
+    affine = AffineMap::get(rank + 1, 0,
+                            {n.b.getAffineDimExpr(1), n.b.getAffineDimExpr(2)},
+                            n.b.getContext());
   }
   Value y = emitNormalized(e, x, m, dims, scale, bias, affine);
   n.setOutput(0, e.reshape(y, n.shape(0)));
@@ -250,10 +247,10 @@ LogicalResult layerNorm(NodeBinder &n) {
     scale = e.broadcast(scale, common);
     bias = e.broadcast(bias, common);
   }
-  Moments m =
-      emitMoments(e, n.input(0), *dims, n.floatAttr("epsilon", 1e-5f));
-  n.setOutput(0, emitNormalized(e, n.input(0), m, *dims, scale, bias,
-                                broadcastMap(n.b, shapeOf(scale), n.shape(0))),
+  Moments m = emitMoments(e, n.input(0), *dims, n.floatAttr("epsilon", 1e-5f));
+  n.setOutput(0,
+              emitNormalized(e, n.input(0), m, *dims, scale, bias,
+                             broadcastMap(n.b, shapeOf(scale), n.shape(0))),
               n.type(0));
   auto kept = [&](Value value) {
     return keepDims(e, value, n.shape(0), *dims);
@@ -278,17 +275,16 @@ LogicalResult rmsNorm(NodeBinder &n) {
   Value inverse = inverseDeviation(e, squares, countOf(n.input(0), *dims),
                                    n.floatAttr("epsilon", 1e-5f));
   int64_t rank = n.rank(0);
-  n.setOutput(
-      0,
-      e.mapWith({n.input(0), inverse, n.input(1)},
-                {e.identity(rank), e.withoutDims(rank, *dims),
-                 broadcastMap(n.b, n.shape(1), n.shape(0))},
-                n.shape(0), n.element(0),
-                [](Scalars &s, ValueRange args) {
-                  Value y = s.mul(args[0], args[1]);
-                  return s.mul(y, s.cast(args[2], y.getType()));
-                }),
-      n.type(0));
+  n.setOutput(0,
+              e.mapWith({n.input(0), inverse, n.input(1)},
+                        {e.identity(rank), e.withoutDims(rank, *dims),
+                         broadcastMap(n.b, n.shape(1), n.shape(0))},
+                        n.shape(0), n.element(0),
+                        [](Scalars &s, ValueRange args) {
+                          Value y = s.mul(args[0], args[1]);
+                          return s.mul(y, s.cast(args[2], y.getType()));
+                        }),
+              n.type(0));
   return success();
 }
 
@@ -311,15 +307,13 @@ LogicalResult lpNorm(NodeBinder &n) {
                  [](Scalars &s, ValueRange args) {
                    return s.make<math::SqrtOp>(args[0]);
                  });
-  n.setOutput(0, emitWithReduced(e, n.input(0), norm, *axis, n.element(0),
-                                 [](Scalars &s, ValueRange args) {
-                                   Value zero =
-                                       s.constant(args[1].getType(), 0);
-                                   Value isZero = s.cmp(Scalars::Cmp::EQ,
-                                                        args[1], zero);
-                                   return s.select(isZero, zero,
-                                                   s.div(args[0], args[1]));
-                                 }));
+  n.setOutput(0, emitWithReduced(
+                     e, n.input(0), norm, *axis, n.element(0),
+                     [](Scalars &s, ValueRange args) {
+                       Value zero = s.constant(args[1].getType(), 0);
+                       Value isZero = s.cmp(Scalars::Cmp::EQ, args[1], zero);
+                       return s.select(isZero, zero, s.div(args[0], args[1]));
+                     }));
   return success();
 }
 
@@ -335,10 +329,9 @@ LogicalResult meanVarianceNorm(NodeBinder &n) {
   Value x = n.input(0);
   int64_t count = countOf(x, *dims);
   Value mean = meanOf(e, emitSum(e, x, *dims), count);
-  Value centered = emitWithReduced(e, x, mean, *dims, computeType(n.element(0)),
-                                   [](Scalars &s, ValueRange args) {
-                                     return s.sub(args[0], args[1]);
-                                   });
+  Value centered = emitWithReduced(
+      e, x, mean, *dims, computeType(n.element(0)),
+      [](Scalars &s, ValueRange args) { return s.sub(args[0], args[1]); });
   Value squares = emitSum(e, centered, *dims,
                           [](Scalars &s, Value v) { return s.mul(v, v); });
   Value deviation = e.map(
@@ -386,17 +379,16 @@ LogicalResult lrn(NodeBinder &n) {
                                              utils::IteratorType::parallel);
   iterators.back() = utils::IteratorType::reduction;
   Value window = e.empty({size}, n.element(0));
-  Value sum = e.generic(
-      {padded, window}, {map(in), map(n.b.getAffineDimExpr(rank))},
-      e.filled(n.shape(0), e.scalarAttr(type, 0)), map(out), iterators,
-      [&](Scalars &s, ValueRange args) {
-        Value x = s.cast(args[0], type);
-        return s.add(args[2], s.mul(x, x));
-      });
+  Value sum =
+      e.generic({padded, window}, {map(in), map(n.b.getAffineDimExpr(rank))},
+                e.filled(n.shape(0), e.scalarAttr(type, 0)), map(out),
+                iterators, [&](Scalars &s, ValueRange args) {
+                  Value x = s.cast(args[0], type);
+                  return s.add(args[2], s.mul(x, x));
+                });
   n.setOutput(0, e.map({n.input(0), sum}, n.shape(0), n.element(0),
                        [&](Scalars &s, ValueRange args) {
-                         Value scaled =
-                             s.mul(args[1], s.constant(type, alpha));
+                         Value scaled = s.mul(args[1], s.constant(type, alpha));
                          Value base = s.add(scaled, s.constant(type, bias));
                          return s.div(args[0],
                                       s.make<math::PowFOp>(
@@ -408,15 +400,14 @@ LogicalResult lrn(NodeBinder &n) {
 } // namespace
 
 void registerNorm(Registry &registry) {
-  registry.add(
-      "", {{"BatchNormalization", 7, batchNorm, "inference"},
-           {"GroupNormalization", 18, groupNorm},
-           {"InstanceNormalization", 6, instanceNorm},
-           {"LRN", 1, lrn},
-           {"LayerNormalization", 17, layerNorm},
-           {"LpNormalization", 1, lpNorm},
-           {"MeanVarianceNormalization", 9, meanVarianceNorm},
-           {"RMSNormalization", 23, rmsNorm}});
+  registry.add("", {{"BatchNormalization", 7, batchNorm, "inference"},
+                    {"GroupNormalization", 18, groupNorm},
+                    {"InstanceNormalization", 6, instanceNorm},
+                    {"LRN", 1, lrn},
+                    {"LayerNormalization", 17, layerNorm},
+                    {"LpNormalization", 1, lpNorm},
+                    {"MeanVarianceNormalization", 9, meanVarianceNorm},
+                    {"RMSNormalization", 23, rmsNorm}});
 }
 
 } // namespace cim::onnx

@@ -28,8 +28,7 @@ Value sourceIndex(Scalars &s, StringRef mode, Value at, int64_t dim) {
   r = s.select(s.cmp(Cmp::LT, r, number(0)), s.add(r, number(period)), r);
   if (mode == "wrap")
     return r;
-  return s.select(s.cmp(Cmp::LT, r, number(dim)), r,
-                  s.sub(number(period), r));
+  return s.select(s.cmp(Cmp::LT, r, number(dim)), r, s.sub(number(period), r));
 }
 
 /// Constant mode with non-negative pads.
@@ -41,8 +40,9 @@ Value padConstant(NodeBinder &n, Value x, ArrayRef<int64_t> low,
   if (!fill)
     return n.e.pad(x, low, high, n.e.scalarAttr(element, 0));
   if (dense)
-    return n.e.pad(x, low, high,
-                   cast<TypedAttr>(*dense.getValues<mlir::Attribute>().begin()));
+    return n.e.pad(
+        x, low, high,
+        cast<TypedAttr>(*dense.getValues<mlir::Attribute>().begin()));
   // A value known only at run time fills a tensor the input goes into.
   Shape shape(shapeOf(x));
   for (auto [i, dim] : llvm::enumerate(shape))
@@ -74,8 +74,7 @@ LogicalResult emitPad(NodeBinder &n, ArrayRef<int64_t> before,
     Value padded = padConstant(n, x, low, high, fill);
     for (int64_t d = 0; d < rank; ++d)
       offsets[d] = low[d] - before[d];
-    n.setOutput(0, e.slice(padded, offsets, result, Shape(rank, 1)),
-                n.type(0));
+    n.setOutput(0, e.slice(padded, offsets, result, Shape(rank, 1)), n.type(0));
     return success();
   }
   for (int64_t d = 0; d < rank; ++d)
@@ -90,8 +89,9 @@ LogicalResult emitPad(NodeBinder &n, ArrayRef<int64_t> before,
                             if (before[d] == 0 && after[d] <= 0)
                               continue;
                             Type i64 = s.b.getI64Type();
-                            Value shifted = s.sub(s.cast(at[d], i64),
-                                                  s.constantInt(i64, before[d]));
+                            Value shifted =
+                                s.sub(s.cast(at[d], i64),
+                                      s.constantInt(i64, before[d]));
                             from[d] = s.toIndex(
                                 sourceIndex(s, mode, shifted, sizes[d]));
                           }

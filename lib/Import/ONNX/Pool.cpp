@@ -14,7 +14,8 @@ using namespace mlir;
 namespace cim::onnx {
 namespace {
 
-/// Loops n, c, out.., kernel..; the second operand only bounds the kernel loops.
+/// Loops n, c, out.., kernel..; the second operand only bounds the kernel
+/// loops.
 Value poolGeneric(NodeBinder &n, Value padded, const Window &w, TypedAttr init,
                   Emitter::Body body, Value extra = {}) {
   Emitter &e = n.e;
@@ -47,8 +48,7 @@ FailureOr<Window> readPool(NodeBinder &n) {
   std::optional<Shape> kernel = n.intsAttr("kernel_shape");
   if (!kernel)
     return n.fail("kernel_shape is missing", "required attribute");
-  FailureOr<Window> w =
-      readWindow(n, *kernel, n.intAttr("ceil_mode", 0) != 0);
+  FailureOr<Window> w = readWindow(n, *kernel, n.intAttr("ceil_mode", 0) != 0);
   if (failed(w))
     return failure();
   Shape result(n.shape(0).take_front(2));
@@ -80,15 +80,15 @@ Value maxIndices(NodeBinder &n, Value padded, Value max, const Window &w) {
           Value x = s.add(scaled(loop(2 + d), w.strides[d]),
                           scaled(loop(2 + rank + d), w.dilations[d]));
           x = s.sub(x, s.constantInt(i64, w.padBegin[d]));
-          Value inside = s.cmp(Scalars::Cmp::LT, x,
-                               s.constantInt(i64, w.input[d]), true);
+          Value inside =
+              s.cmp(Scalars::Cmp::LT, x, s.constantInt(i64, w.input[d]), true);
           isInside = isInside ? s.bitAnd(isInside, inside) : inside;
           at = s.add(scaled(at, w.input[d]), x);
         }
         Value plane = s.add(scaled(loop(0), n.shape(0)[1]), loop(1));
         at = s.add(scaled(plane, product(w.input)), at);
-        Value hit = s.bitAnd(
-            isInside, s.cmp(Scalars::Cmp::EQ, args[0], args[2]));
+        Value hit =
+            s.bitAnd(isInside, s.cmp(Scalars::Cmp::EQ, args[0], args[2]));
         return s.min(args[3], s.select(hit, at, s.constantInt(i64, none)));
       },
       max);
@@ -112,8 +112,7 @@ LogicalResult maxPool(NodeBinder &n) {
 
 /// Number of elements each output averages, a tensor over the output's spatial
 /// dimensions (a splat when they agree).
-Value windowCounts(NodeBinder &n, const Window &w, bool includePad,
-                   Type type) {
+Value windowCounts(NodeBinder &n, const Window &w, bool includePad, Type type) {
   std::vector<std::vector<int64_t>> perDim(w.rank());
   for (int64_t d = 0; d < w.rank(); ++d)
     for (int64_t o = 0; o < w.output[d]; ++o) {
@@ -165,8 +164,8 @@ Value powerOf(Scalars &s, Value x, int64_t p) {
     return x;
   if (p == 2)
     return s.mul(x, x);
-  return s.make<math::PowFOp>(
-      x, s.constant(x.getType(), static_cast<double>(p)));
+  return s.make<math::PowFOp>(x,
+                              s.constant(x.getType(), static_cast<double>(p)));
 }
 Value rootOf(Scalars &s, Value x, int64_t p) {
   if (p == 1)
@@ -224,11 +223,10 @@ LogicalResult globalAveragePool(NodeBinder &n) {
     return failure();
   Value sum = emitSum(n.e, n.input(0), *dims);
   int64_t count = countOf(n.input(0), *dims);
-  Value mean = n.e.map(sum, shapeOf(sum), n.element(0),
-                       [&](Scalars &s, ValueRange args) {
-                         return s.div(args[0],
-                                      s.constantInt(args[0].getType(), count));
-                       });
+  Value mean = n.e.map(
+      sum, shapeOf(sum), n.element(0), [&](Scalars &s, ValueRange args) {
+        return s.div(args[0], s.constantInt(args[0].getType(), count));
+      });
   n.setOutput(0, keepDims(n.e, mean, n.shape(0), *dims), n.type(0));
   return success();
 }
@@ -249,13 +247,11 @@ LogicalResult globalLpPool(NodeBinder &n) {
   FailureOr<int64_t> p = readP(n);
   if (failed(p))
     return failure();
-  Value sum = emitSum(n.e, n.input(0), *dims, [p](Scalars &s, Value v) {
-    return powerOf(s, v, *p);
-  });
-  Value root = n.e.map(sum, shapeOf(sum), n.element(0),
-                       [&](Scalars &s, ValueRange args) {
-                         return rootOf(s, args[0], *p);
-                       });
+  Value sum = emitSum(n.e, n.input(0), *dims,
+                      [p](Scalars &s, Value v) { return powerOf(s, v, *p); });
+  Value root = n.e.map(
+      sum, shapeOf(sum), n.element(0),
+      [&](Scalars &s, ValueRange args) { return rootOf(s, args[0], *p); });
   n.setOutput(0, keepDims(n.e, root, n.shape(0), *dims), n.type(0));
   return success();
 }

@@ -19,16 +19,16 @@ struct TypeRow {
   unsigned bits;
 };
 constexpr TypeRow typeRows[] = {
-    {"undefined", 0},    {"float32", 32},    {"uint8", 8},
-    {"int8", 8},         {"uint16", 16},     {"int16", 16},
-    {"int32", 32},       {"int64", 64},      {"string", 0},
-    {"bool", 8},         {"float16", 16},    {"float64", 64},
-    {"uint32", 32},      {"uint64", 64},     {"complex64", 64},
-    {"complex128", 128}, {"bfloat16", 16},   {"float8e4m3fn", 8},
+    {"undefined", 0},      {"float32", 32},   {"uint8", 8},
+    {"int8", 8},           {"uint16", 16},    {"int16", 16},
+    {"int32", 32},         {"int64", 64},     {"string", 0},
+    {"bool", 8},           {"float16", 16},   {"float64", 64},
+    {"uint32", 32},        {"uint64", 64},    {"complex64", 64},
+    {"complex128", 128},   {"bfloat16", 16},  {"float8e4m3fn", 8},
     {"float8e4m3fnuz", 8}, {"float8e5m2", 8}, {"float8e5m2fnuz", 8},
-    {"uint4", 4},        {"int4", 4},        {"float4e2m1", 4},
-    {"float8e8m0", 8},   {"uint2", 2},       {"int2", 2},
-    {"float6e2m3", 6},   {"float6e3m2", 6},
+    {"uint4", 4},          {"int4", 4},       {"float4e2m1", 4},
+    {"float8e8m0", 8},     {"uint2", 2},      {"int2", 2},
+    {"float6e2m3", 6},     {"float6e3m2", 6},
 };
 const TypeRow &row(DType type) {
   auto index = static_cast<size_t>(type);
@@ -168,9 +168,9 @@ Tensor toTensor(TensorProto &proto, bool takeRaw) {
                                     "initializers may have it; export the "
                                     "model again");
   if (proto.has_raw_data()) {
-    auto storage = takeRaw ? std::shared_ptr<std::string>(
-                                 proto.release_raw_data())
-                           : std::make_shared<std::string>(proto.raw_data());
+    auto storage = takeRaw
+                       ? std::shared_ptr<std::string>(proto.release_raw_data())
+                       : std::make_shared<std::string>(proto.raw_data());
     llvm::ArrayRef<char> raw(storage->data(), storage->size());
     setRaw(tensor, raw, std::move(storage));
     return tensor;

@@ -35,8 +35,9 @@ public:
 
 private:
   std::string directory;
-  std::map<std::string, std::pair<std::shared_ptr<const void>,
-                                  llvm::ArrayRef<char>>> files;
+  std::map<std::string,
+           std::pair<std::shared_ptr<const void>, llvm::ArrayRef<char>>>
+      files;
 };
 
 Node toNode(cim_onnx::NodeProto &proto, size_t index);

@@ -38,8 +38,7 @@ FailureOr<Aligned> align(NodeBinder &n, const QuantOperands &q) {
     return n.fail("scale and zero point differ in shape",
                   toText(scale) + " and " + toText(shapeOf(q.zeroPoint)));
   if (product(scale) == 1 && q.block == 0)
-    return Aligned{q.value, e.reshape(q.scale, {}),
-                   reshaped(q.zeroPoint, {})};
+    return Aligned{q.value, e.reshape(q.scale, {}), reshaped(q.zeroPoint, {})};
   int64_t rank = shape.size();
   int64_t axis = q.axis < 0 ? q.axis + rank : q.axis;
   if (axis < 0 || axis >= rank)
@@ -99,26 +98,25 @@ FailureOr<Value> emitDequantize(NodeBinder &n, const QuantOperands &q,
     inputs.push_back(a->zeroPoint);
   bool isFloat = isa<FloatType>(elementOf(q.value));
   Type type = computeType(result), i32 = n.b.getI32Type();
-  Value y = n.e.map(
-      inputs, shapeOf(a->value), result, [&](Scalars &s, ValueRange args) {
-        Value x = args[0];
-        if (isFloat) {
-          x = s.cast(x, type);
-          if (args.size() > 2)
-            x = s.sub(x, s.cast(args[2], type));
-        } else {
-          x = s.cast(x, i32, q.valueUnsigned);
-          if (args.size() > 2)
-            x = s.sub(x, s.cast(args[2], i32, q.valueUnsigned));
-          x = s.cast(x, type);
-        }
-        return s.mul(x, s.cast(args[1], type));
-      });
+  Value y = n.e.map(inputs, shapeOf(a->value), result,
+                    [&](Scalars &s, ValueRange args) {
+                      Value x = args[0];
+                      if (isFloat) {
+                        x = s.cast(x, type);
+                        if (args.size() > 2)
+                          x = s.sub(x, s.cast(args[2], type));
+                      } else {
+                        x = s.cast(x, i32, q.valueUnsigned);
+                        if (args.size() > 2)
+                          x = s.sub(x, s.cast(args[2], i32, q.valueUnsigned));
+                        x = s.cast(x, type);
+                      }
+                      return s.mul(x, s.cast(args[1], type));
+                    });
   return n.e.reshape(y, shapeOf(q.value));
 }
 
-FailureOr<Value> emitQuantize(NodeBinder &n, const QuantOperands &q,
-                              DType to) {
+FailureOr<Value> emitQuantize(NodeBinder &n, const QuantOperands &q, DType to) {
   FailureOr<Aligned> a = align(n, q);
   if (failed(a))
     return failure();
@@ -141,12 +139,19 @@ FailureOr<Value> emitQuantize(NodeBinder &n, const QuantOperands &q,
         if (toFloat) {
           if (args.size() > 2)
             x = s.add(x, s.cast(args[2], type));
+          if (bitWidth(to) < 8 || n.intAttr("saturate", 1) != 0) {
+            double largest = APFloat::getLargest(
+                                 cast<FloatType>(element).getFloatSemantics())
+                                 .convertToDouble();
+            x = s.min(s.max(x, s.constant(type, -largest)),
+                      s.constant(type, largest));
+          }
           return s.cast(x, element);
         }
         x = s.make<math::RoundEvenOp>(x);
         if (args.size() > 2)
-          x = s.add(x, s.cast(s.cast(args[2], s.b.getI32Type(), toUnsigned),
-                              type));
+          x = s.add(
+              x, s.cast(s.cast(args[2], s.b.getI32Type(), toUnsigned), type));
         auto [low, high] = rangeOf(to);
         x = s.min(s.max(x, s.constant(type, low)), s.constant(type, high));
         return s.cast(x, element, false, toUnsigned);
@@ -176,8 +181,8 @@ LogicalResult dequantizeLinear(NodeBinder &n) {
   if (!isFloating(to) || !isFloating(n.type(1)))
     return n.fail("the scale or result type is not floating point",
                   StringRef("type ") + name(to));
-  FailureOr<Value> y = emitDequantize(n, readOperands(n),
-                                      toElementType(n.b.getContext(), to));
+  FailureOr<Value> y =
+      emitDequantize(n, readOperands(n), toElementType(n.b.getContext(), to));
   if (failed(y))
     return failure();
   n.setOutput(0, *y, to);

@@ -11,9 +11,10 @@ namespace cim::onnx {
 
 /// Sum over `dims` of body(x), accumulated in computeType of the element (or in
 /// `accumulator`); the result keeps that type and drops the dimensions.
-mlir::Value emitSum(Emitter &e, mlir::Value x, llvm::ArrayRef<int64_t> dims,
-                    std::function<mlir::Value(Scalars &, mlir::Value)> body = {},
-                    mlir::Type accumulator = {});
+mlir::Value
+emitSum(Emitter &e, mlir::Value x, llvm::ArrayRef<int64_t> dims,
+        std::function<mlir::Value(Scalars &, mlir::Value)> body = {},
+        mlir::Type accumulator = {});
 
 /// Maximum (minimum) over `dims`, which are dropped; of no elements the
 /// type's lowest (highest) value.

@@ -92,8 +92,8 @@ Value keepDims(Emitter &e, Value reduced, ArrayRef<int64_t> full,
 /// Two passes: the extreme value, then the first (last) place it stands at.
 Value emitArg(Emitter &e, Value x, int64_t dim, bool isMax, bool isLast,
               bool isUnsigned) {
-  Value best = isMax ? emitMax(e, x, dim, isUnsigned)
-                     : emitMin(e, x, dim, isUnsigned);
+  Value best =
+      isMax ? emitMax(e, x, dim, isUnsigned) : emitMin(e, x, dim, isUnsigned);
   int64_t rank = rankOf(x);
   Type i64 = e.b.getI64Type();
   // Where nothing is equal (NaN) the initial value remains.
@@ -107,8 +107,7 @@ Value emitArg(Emitter &e, Value x, int64_t dim, bool isMax, bool isLast,
                    [&](Scalars &s, ValueRange args) {
                      Value at = s.cast(s.make<linalg::IndexOp>(dim), i64);
                      Value hit = s.cmp(Cmp::EQ, args[0], args[1]);
-                     Value place =
-                         s.select(hit, at, s.constantInt(i64, none));
+                     Value place = s.select(hit, at, s.constantInt(i64, none));
                      return isLast ? s.max(args[2], place)
                                    : s.min(args[2], place);
                    });
@@ -147,8 +146,8 @@ FailureOr<ReductionSpec> readReduction(NodeBinder &n) {
 
 /// Runs `emit` (which drops the dimensions) and finishes type and shape. With
 /// no axis the reduction still applies its elementwise part, over no loop.
-Handler reduction(
-    std::function<Value(NodeBinder &, Value, const Shape &)> emit) {
+Handler
+reduction(std::function<Value(NodeBinder &, Value, const Shape &)> emit) {
   return [emit](NodeBinder &n) -> LogicalResult {
     FailureOr<ReductionSpec> spec = readReduction(n);
     if (failed(spec))
@@ -177,8 +176,7 @@ Value reduceSum(NodeBinder &n, Value x, const Shape &dims) {
   return emitSum(n.e, x, dims);
 }
 Value reduceSumSquare(NodeBinder &n, Value x, const Shape &dims) {
-  return emitSum(n.e, x, dims,
-                 [](Scalars &s, Value v) { return s.mul(v, v); });
+  return emitSum(n.e, x, dims, [](Scalars &s, Value v) { return s.mul(v, v); });
 }
 Value reduceL1(NodeBinder &n, Value x, const Shape &dims) {
   bool isUnsigned = n.isUnsigned(0);
@@ -189,8 +187,7 @@ Value reduceL1(NodeBinder &n, Value x, const Shape &dims) {
 Value sqrtOf(Scalars &s, Value v, bool isUnsigned) {
   if (isa<FloatType>(v.getType()))
     return s.make<math::SqrtOp>(v);
-  Value root =
-      s.make<math::SqrtOp>(s.cast(v, s.b.getF64Type(), isUnsigned));
+  Value root = s.make<math::SqrtOp>(s.cast(v, s.b.getF64Type(), isUnsigned));
   return s.cast(root, v.getType(), false, isUnsigned);
 }
 Value reduceL2(NodeBinder &n, Value x, const Shape &dims) {
@@ -249,11 +246,10 @@ Value reduceLogSumExp(NodeBinder &n, Value x, const Shape &dims) {
   Value max = then(n, emitMax(e, x, dims), [](Scalars &s, Value v) {
     return s.select(s.make<math::IsInfOp>(v), s.constant(v.getType(), 0), v);
   });
-  Value exps = emitWithReduced(e, x, max, dims, type,
-                               [](Scalars &s, ValueRange args) {
-                                 return s.make<math::ExpOp>(
-                                     s.sub(args[0], args[1]));
-                               });
+  Value exps =
+      emitWithReduced(e, x, max, dims, type, [](Scalars &s, ValueRange args) {
+        return s.make<math::ExpOp>(s.sub(args[0], args[1]));
+      });
   Value sum = emitSum(e, exps, dims);
   return e.map({sum, max}, shapeOf(sum), type, [](Scalars &s, ValueRange args) {
     return s.add(s.make<math::LogOp>(args[0]), args[1]);
@@ -309,8 +305,7 @@ Handler cumulative(bool isProduct) {
     if (isReverse) // Terms come from the end: reverse before and after.
       x = e.indexed(n.shape(0), n.element(0), [&](Scalars &s, ValueRange at) {
         SmallVector<Value> from(at);
-        from[*axis] =
-            s.make<arith::SubIOp>(s.index(size - 1), at[*axis]);
+        from[*axis] = s.make<arith::SubIOp>(s.index(size - 1), at[*axis]);
         return s.extract(n.input(0), from);
       });
     auto map = [&](ArrayRef<AffineExpr> exprs) {
@@ -321,19 +316,16 @@ Handler cumulative(bool isProduct) {
         map(out), iterators, [&](Scalars &s, ValueRange args) {
           Value i = s.make<linalg::IndexOp>(*axis);
           Value j = s.make<linalg::IndexOp>(rank);
-          Value isBefore =
-              s.cmp(isExclusive ? Cmp::LT : Cmp::LE, j, i);
+          Value isBefore = s.cmp(isExclusive ? Cmp::LT : Cmp::LE, j, i);
           Value term = s.cast(args[0], type);
-          Value next =
-              isProduct ? s.mul(args[1], term) : s.add(args[1], term);
+          Value next = isProduct ? s.mul(args[1], term) : s.add(args[1], term);
           return s.select(isBefore, next, args[1]);
         });
     if (isReverse) {
       Value forward = y;
       y = e.indexed(n.shape(0), type, [&](Scalars &s, ValueRange at) {
         SmallVector<Value> from(at);
-        from[*axis] =
-            s.make<arith::SubIOp>(s.index(size - 1), at[*axis]);
+        from[*axis] = s.make<arith::SubIOp>(s.index(size - 1), at[*axis]);
         return s.extract(forward, from);
       });
     }

@@ -38,15 +38,17 @@ double sourceCoordinate(const ResizeSpec &spec, const Dimension &d, int64_t x) {
   double in = d.in, out = d.out;
   if (mode == "asymmetric")
     return x / d.scale;
+  // With scales, the resized length is not rounded.
+  double resized = d.scale * in;
   if (mode == "align_corners")
-    return d.out == 1 ? 0 : x * (in - 1) / (out - 1);
+    return resized == 1 ? 0 : x * (in - 1) / (resized - 1);
   if (mode == "pytorch_half_pixel")
     return d.out == 1 ? 0 : (x + 0.5) / d.scale - 0.5;
   if (mode == "tf_half_pixel_for_nn")
     return (x + 0.5) / d.scale;
   if (mode == "half_pixel_symmetric") {
     // The output may be shorter than in * scale: keep the centres together.
-    double adjustment = out / (d.scale * in);
+    double adjustment = out / resized;
     double offset = in / 2 * (1 - adjustment);
     return offset + (x + 0.5) / d.scale - 0.5;
   }
@@ -94,18 +96,17 @@ Taps makeTaps(const ResizeSpec &spec, const Dimension &d, int64_t x) {
   auto last = static_cast<int64_t>(std::ceil(source + radius)) - 1;
   Taps taps;
   double sum = 0;
-  bool outside = spec.excludeOutside || (spec.antialias && stretch != 1);
   for (int64_t i = first; i <= last; ++i) {
     double distance = (i - source) / stretch;
     double weight = isCubic ? cubicWeight(spec.cubicA, distance)
                             : std::max(0.0, 1 - std::fabs(distance));
-    if (outside && (i < 0 || i >= d.in))
+    if (spec.excludeOutside && (i < 0 || i >= d.in))
       weight = 0;
     taps.at.push_back(std::clamp<int64_t>(i, 0, d.in - 1));
     taps.weights.push_back(weight);
     sum += weight;
   }
-  bool normalize = outside || stretch != 1;
+  bool normalize = spec.excludeOutside || stretch != 1;
   for (double &weight : taps.weights)
     if (normalize && sum != 0)
       weight /= sum;
@@ -197,16 +198,15 @@ Value extrapolate(NodeBinder &n, Value y, int64_t axis, const ResizeSpec &spec,
   if (!llvm::is_contained(isOutside, 1))
     return y;
   Emitter &e = n.e;
-  Value mask = e.constant(
-      ir::makeConstant(RankedTensorType::get({d.out}, n.b.getI1Type()),
-                       isOutside, "outside"));
+  Value mask = e.constant(ir::makeConstant(
+      RankedTensorType::get({d.out}, n.b.getI1Type()), isOutside, "outside"));
   int64_t rank = rankOf(y);
   return e.mapWith({y, mask}, {e.identity(rank), e.oneDim(rank, axis)},
                    shapeOf(y), elementOf(y), [&](Scalars &s, ValueRange args) {
-                     return s.select(args[1],
-                                     s.constant(args[0].getType(),
-                                                spec.extrapolation),
-                                     args[0]);
+                     return s.select(
+                         args[1],
+                         s.constant(args[0].getType(), spec.extrapolation),
+                         args[0]);
                    });
 }
 
@@ -226,8 +226,8 @@ LogicalResult emitResize(NodeBinder &n, const ResizeSpec &spec,
   Type element = n.element(0);
   Value x = n.input(0);
   if (!isNearest) {
-    Type type = isFloating(n.type(0)) ? computeType(element)
-                                      : Type(n.b.getF32Type());
+    Type type =
+        isFloating(n.type(0)) ? computeType(element) : Type(n.b.getF32Type());
     x = e.cast(x, type, n.isUnsigned(0));
   }
   bool isCrop = spec.coordinates == "tf_crop_and_resize";
@@ -310,8 +310,8 @@ LogicalResult readSpec(NodeBinder &n, ResizeSpec &spec) {
   if (spec.mode != "nearest" && spec.mode != "linear" && spec.mode != "cubic")
     return n.fail("unknown mode", "mode '" + spec.mode + "'");
   static const char *const known[] = {
-      "half_pixel",       "half_pixel_symmetric", "pytorch_half_pixel",
-      "align_corners",    "asymmetric",           "tf_half_pixel_for_nn",
+      "half_pixel",        "half_pixel_symmetric", "pytorch_half_pixel",
+      "align_corners",     "asymmetric",           "tf_half_pixel_for_nn",
       "tf_crop_and_resize"};
   if (!llvm::is_contained(known, spec.coordinates))
     return n.fail("unknown coordinate_transformation_mode",
@@ -366,10 +366,9 @@ LogicalResult resize11(NodeBinder &n) {
       dims[axis].roiStart = (*roi)[i];
       dims[axis].roiEnd = (*roi)[axes.size() + i];
       if (sizes.empty()) // The scale applies to the region.
-        dims[axis].out = static_cast<int64_t>(
-            std::floor(dims[axis].in *
-                       (dims[axis].roiEnd - dims[axis].roiStart) *
-                       dims[axis].scale));
+        dims[axis].out = static_cast<int64_t>(std::floor(
+            dims[axis].in * (dims[axis].roiEnd - dims[axis].roiStart) *
+            dims[axis].scale));
     }
   }
   return emitResize(n, spec, dims);

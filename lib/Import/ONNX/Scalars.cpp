@@ -87,7 +87,8 @@ Value Scalars::select(Value c, Value t, Value f) {
 Value Scalars::cmp(Cmp predicate, Value l, Value r, bool isUnsigned) {
   using F = arith::CmpFPredicate;
   using I = arith::CmpIPredicate;
-  static constexpr F floats[] = {F::OEQ, F::UNE, F::OLT, F::OLE, F::OGT, F::OGE};
+  static constexpr F floats[] = {F::OEQ, F::UNE, F::OLT,
+                                 F::OLE, F::OGT, F::OGE};
   static constexpr I ints[] = {I::eq, I::ne, I::slt, I::sle, I::sgt, I::sge};
   static constexpr I uints[] = {I::eq, I::ne, I::ult, I::ule, I::ugt, I::uge};
   auto i = static_cast<size_t>(predicate);

@@ -59,8 +59,8 @@ LogicalResult scatterElements(NodeBinder &n) {
   FailureOr<Combine> kind = readReduction(n);
   if (failed(axis) || failed(kind))
     return failure();
-  bool fits = n.rank(1) == rank && n.shape(1) == n.shape(2) &&
-              n.type(0) == n.type(2);
+  bool fits =
+      n.rank(1) == rank && n.shape(1) == n.shape(2) && n.type(0) == n.type(2);
   // The part of the data the updates can reach.
   Shape region(n.shape(0));
   for (int64_t d = 0; fits && d < rank; ++d) {
@@ -89,17 +89,15 @@ LogicalResult scatterElements(NodeBinder &n) {
                                              utils::IteratorType::parallel);
   iterators.back() = utils::IteratorType::reduction;
   bool isUnsigned = n.isUnsigned(0);
-  Value y = e.generic({n.input(1), n.input(2)}, {map(in), map(in)}, data,
-                      map(out), iterators, [&](Scalars &s, ValueRange args) {
-                        Value target = s.wrapIndex(args[0], dim);
-                        Value here = s.make<linalg::IndexOp>(*axis);
-                        Value next = combine(s, *kind, args[2], args[1],
-                                             isUnsigned);
-                        return s.select(s.cmp(Cmp::EQ, target, here), next,
-                                        args[2]);
-                      });
-  if (ArrayRef<int64_t>(region) != n.shape(0) &&
-      !llvm::is_contained(region, 0))
+  Value y =
+      e.generic({n.input(1), n.input(2)}, {map(in), map(in)}, data, map(out),
+                iterators, [&](Scalars &s, ValueRange args) {
+                  Value target = s.wrapIndex(args[0], dim);
+                  Value here = s.make<linalg::IndexOp>(*axis);
+                  Value next = combine(s, *kind, args[2], args[1], isUnsigned);
+                  return s.select(s.cmp(Cmp::EQ, target, here), next, args[2]);
+                });
+  if (ArrayRef<int64_t>(region) != n.shape(0) && !llvm::is_contained(region, 0))
     y = e.insert(y, n.input(0), zeros, ones);
   else if (llvm::is_contained(region, 0))
     y = n.input(0);
@@ -157,18 +155,19 @@ LogicalResult scatterND(NodeBinder &n) {
                                              utils::IteratorType::parallel);
   iterators.back() = utils::IteratorType::reduction;
   bool isUnsigned = n.isUnsigned(0);
-  Value y = e.generic(
-      inputs, maps, n.input(0), map(exprs), iterators,
-      [&](Scalars &s, ValueRange args) {
-        Value hit = s.constantInt(s.b.getI1Type(), 1);
-        for (int64_t j = 0; j < depth; ++j) {
-          Value target = s.wrapIndex(args[1 + j], n.shape(0)[j]);
-          Value here = s.make<linalg::IndexOp>(j);
-          hit = s.bitAnd(hit, s.cmp(Cmp::EQ, target, here));
-        }
-        Value next = combine(s, *kind, args.back(), args[0], isUnsigned);
-        return s.select(hit, next, args.back());
-      });
+  Value y = e.generic(inputs, maps, n.input(0), map(exprs), iterators,
+                      [&](Scalars &s, ValueRange args) {
+                        Value hit = s.constantInt(s.b.getI1Type(), 1);
+                        for (int64_t j = 0; j < depth; ++j) {
+                          Value target =
+                              s.wrapIndex(args[1 + j], n.shape(0)[j]);
+                          Value here = s.make<linalg::IndexOp>(j);
+                          hit = s.bitAnd(hit, s.cmp(Cmp::EQ, target, here));
+                        }
+                        Value next =
+                            combine(s, *kind, args.back(), args[0], isUnsigned);
+                        return s.select(hit, next, args.back());
+                      });
   n.setOutput(0, y, n.type(0));
   return success();
 }
@@ -176,10 +175,10 @@ LogicalResult scatterND(NodeBinder &n) {
 } // namespace
 
 void registerScatter(Registry &registry) {
-  registry.add("",
-               {{"Scatter", 9, scatterElements},
-                {"ScatterElements", 11, scatterElements},
-                {"ScatterND", 11, scatterND, "work is data times index tuples"}});
+  registry.add(
+      "", {{"Scatter", 9, scatterElements},
+           {"ScatterElements", 11, scatterElements},
+           {"ScatterND", 11, scatterND, "work is data times index tuples"}});
 }
 
 } // namespace cim::onnx

@@ -48,8 +48,8 @@ LogicalResult reshape(NodeBinder &n) {
   }
   if (unknown >= 0) {
     if (known == 0 || product(n.shape(0)) % known != 0)
-      return n.fail("-1 cannot be resolved", toText(n.shape(0)) + " to " +
-                                                 toText(*given));
+      return n.fail("-1 cannot be resolved",
+                    toText(n.shape(0)) + " to " + toText(*given));
     shape[unknown] = product(n.shape(0)) / known;
   }
   return setReshaped(n, shape);
@@ -126,9 +126,9 @@ LogicalResult transpose(NodeBinder &n) {
     if (failed(sorted))
       return failure();
     if (static_cast<int64_t>(given->size()) != n.rank(0))
-      return n.fail("perm is not a permutation",
-                    Twine(given->size()) + " entries, rank " +
-                        Twine(n.rank(0)));
+      return n.fail("perm is not a permutation", Twine(given->size()) +
+                                                     " entries, rank " +
+                                                     Twine(n.rank(0)));
     perm = *given;
     for (int64_t &p : perm)
       p = p < 0 ? p + n.rank(0) : p;
@@ -268,8 +268,7 @@ LogicalResult spaceToDepth(NodeBinder &n) {
   Shape perm = isCrd ? Shape{0, 1, 3, 5, 2, 4} : Shape{0, 3, 5, 1, 2, 4};
   Value y = n.e.transpose(
       n.e.reshape(n.input(0), {x[0], x[1], h, block, w, block}), perm);
-  n.setOutput(0, n.e.reshape(y, {x[0], x[1] * block * block, h, w}),
-              n.type(0));
+  n.setOutput(0, n.e.reshape(y, {x[0], x[1] * block * block, h, w}), n.type(0));
   return success();
 }
 

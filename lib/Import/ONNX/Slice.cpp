@@ -154,9 +154,9 @@ LogicalResult split(NodeBinder &n) {
     if (size < 0 || __builtin_add_overflow(total, size, &total))
       return n.fail("a part has a bad size", "split " + toText(sizes));
   if (total != dim || static_cast<int64_t>(sizes.size()) != count)
-    return n.fail("the parts do not add up",
-                  "split " + toText(sizes) + ", size " + Twine(dim) + ", " +
-                      Twine(count) + " outputs");
+    return n.fail("the parts do not add up", "split " + toText(sizes) +
+                                                 ", size " + Twine(dim) + ", " +
+                                                 Twine(count) + " outputs");
   int64_t offset = 0;
   for (auto [i, size] : llvm::enumerate(sizes)) {
     n.setOutput(i, n.e.sliceDim(n.input(0), *axis, offset, size), n.type(0));
@@ -178,22 +178,21 @@ LogicalResult reverseSequence(NodeBinder &n) {
     return n.fail("sequence_lens does not have one entry per batch entry",
                   "shapes " + toText(n.shape(1)) + " and " +
                       toText(n.shape(0)));
-  n.setOutput(
-      0,
-      n.e.indexed(n.shape(0), n.element(0),
-                  [&](Scalars &s, ValueRange at) {
-                    Type i64 = s.b.getI64Type();
-                    Value length = s.cast(
-                        s.extract(n.input(1), at[*batch]), i64);
-                    Value t = s.cast(at[*time], i64);
-                    Value last = s.sub(length, s.constantInt(i64, 1));
-                    Value isInside = s.cmp(Scalars::Cmp::LT, t, length);
-                    SmallVector<Value> from(at);
-                    from[*time] = s.toIndex(
-                        s.select(isInside, s.sub(last, t), t));
-                    return s.extract(n.input(0), from);
-                  }),
-      n.type(0));
+  n.setOutput(0,
+              n.e.indexed(n.shape(0), n.element(0),
+                          [&](Scalars &s, ValueRange at) {
+                            Type i64 = s.b.getI64Type();
+                            Value length =
+                                s.cast(s.extract(n.input(1), at[*batch]), i64);
+                            Value t = s.cast(at[*time], i64);
+                            Value last = s.sub(length, s.constantInt(i64, 1));
+                            Value isInside = s.cmp(Scalars::Cmp::LT, t, length);
+                            SmallVector<Value> from(at);
+                            from[*time] = s.toIndex(
+                                s.select(isInside, s.sub(last, t), t));
+                            return s.extract(n.input(0), from);
+                          }),
+              n.type(0));
   return success();
 }
 

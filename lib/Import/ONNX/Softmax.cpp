@@ -45,9 +45,8 @@ LogicalResult softmax(NodeBinder &n, bool isLog) {
   Value max = emitMax(e, x, *dims);
   if (isLog) {
     Value shifted = emitWithReduced(
-        e, x, max, *dims, type, [](Scalars &s, ValueRange args) {
-          return s.sub(args[0], args[1]);
-        });
+        e, x, max, *dims, type,
+        [](Scalars &s, ValueRange args) { return s.sub(args[0], args[1]); });
     Value sum = emitSum(e, shifted, *dims, [](Scalars &s, Value v) {
       return s.make<math::ExpOp>(v);
     });
@@ -61,8 +60,8 @@ LogicalResult softmax(NodeBinder &n, bool isLog) {
                                    }));
     return success();
   }
-  Value exps = emitWithReduced(
-      e, x, max, *dims, type, [](Scalars &s, ValueRange args) {
+  Value exps =
+      emitWithReduced(e, x, max, *dims, type, [](Scalars &s, ValueRange args) {
         return s.make<math::ExpOp>(s.sub(args[0], args[1]));
       });
   Value sum = emitSum(e, exps, *dims);
@@ -89,17 +88,16 @@ LogicalResult hardmax(NodeBinder &n) {
     flat.push_back(countOf(n.input(0), *dims));
   }
   Value x = e.reshape(n.input(0), flat);
-  Value best = emitArg(e, x, axis, /*isMax=*/true, /*isLast=*/false,
-                       n.isUnsigned(0));
+  Value best =
+      emitArg(e, x, axis, /*isMax=*/true, /*isLast=*/false, n.isUnsigned(0));
   int64_t rank = flat.size();
-  Value y = e.mapWith(best, e.withoutDims(rank, axis), flat, element,
-                      [&](Scalars &s, ValueRange args) {
-                        Value at = s.cast(s.make<linalg::IndexOp>(axis),
-                                          s.b.getI64Type());
-                        return s.select(s.cmp(Scalars::Cmp::EQ, at, args[0]),
-                                        s.constant(element, 1),
-                                        s.constant(element, 0));
-                      });
+  Value y = e.mapWith(
+      best, e.withoutDims(rank, axis), flat, element,
+      [&](Scalars &s, ValueRange args) {
+        Value at = s.cast(s.make<linalg::IndexOp>(axis), s.b.getI64Type());
+        return s.select(s.cmp(Scalars::Cmp::EQ, at, args[0]),
+                        s.constant(element, 1), s.constant(element, 0));
+      });
   n.setOutput(0, e.reshape(y, n.shape(0)), n.type(0));
   return success();
 }
@@ -109,9 +107,9 @@ LogicalResult hardmax(NodeBinder &n) {
 void registerSoftmax(Registry &registry) {
   auto plain = [](NodeBinder &n) { return softmax(n, false); };
   auto log = [](NodeBinder &n) { return softmax(n, true); };
-  registry.add("", {{"Hardmax", 1, hardmax},
-                    {"LogSoftmax", 1, log},
-                    {"Softmax", 1, plain}});
+  registry.add(
+      "",
+      {{"Hardmax", 1, hardmax}, {"LogSoftmax", 1, log}, {"Softmax", 1, plain}});
 }
 
 } // namespace cim::onnx

@@ -30,13 +30,13 @@ std::string onnxSupportTable() {
       "to 7 first.\nOperators that ONNX defines as functions and that are not "
       "listed are imported\nthrough their function bodies, as long as those "
       "use operators listed here;\nfunctions of the model are inlined. Shapes "
-      "are static: operands noted as\n\"constant\" may be computed by the model, "
+      "are static: operands noted as\n\"constant\" may be computed by the "
+      "model, "
       "but only from shapes and constants.\n\n"
       "| operator | from opset | notes |\n|---|---|---|\n";
   for (const OnnxOpSupport &op : onnxSupport())
     text += "| " + (op.domain.empty() ? "" : op.domain + ".") + op.name +
-            " | " + std::to_string(op.sinceVersion) + " | " + op.notes +
-            " |\n";
+            " | " + std::to_string(op.sinceVersion) + " | " + op.notes + " |\n";
   return text;
 }
 

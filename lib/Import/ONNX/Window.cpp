@@ -29,8 +29,8 @@ FailureOr<Shape> windowAttr(NodeBinder &n, StringRef name, size_t count,
 static void samePads(Window &w, bool isUpper) {
   for (int64_t d = 0; d < w.rank(); ++d) {
     int64_t out = (w.input[d] + w.strides[d] - 1) / w.strides[d];
-    int64_t total = std::max<int64_t>(
-        0, (out - 1) * w.strides[d] + w.extent(d) - w.input[d]);
+    int64_t total = std::max<int64_t>(0, (out - 1) * w.strides[d] +
+                                             w.extent(d) - w.input[d]);
     int64_t small = total / 2, big = total - small;
     w.padBegin[d] = isUpper ? small : big;
     w.padEnd[d] = isUpper ? big : small;
@@ -106,8 +106,7 @@ Value padForWindow(NodeBinder &n, Value input, const Window &w,
   for (int64_t d = 0; d < w.rank(); ++d) {
     int64_t needed = (w.output[d] - 1) * w.strides[d] + w.extent(d);
     low.push_back(w.padBegin[d]);
-    high.push_back(
-        std::max<int64_t>(0, needed - w.input[d] - w.padBegin[d]));
+    high.push_back(std::max<int64_t>(0, needed - w.input[d] - w.padBegin[d]));
   }
   return n.e.pad(input, low, high, fill);
 }

@@ -12,7 +12,7 @@ namespace cim::onnx {
 /// Window attributes, one entry per spatial dimension, and what follows from
 /// them. Pads may be negative only where ONNX says so (never).
 struct Window {
-  Shape input;  ///< Spatial sizes.
+  Shape input; ///< Spatial sizes.
   Shape kernel, strides, dilations, padBegin, padEnd;
   Shape output; ///< Spatial sizes of the result.
 
@@ -23,8 +23,8 @@ struct Window {
 
 /// Reads strides, dilations, pads, auto_pad and ceil_mode of a node whose
 /// input 0 is N x C x spatial.
-mlir::FailureOr<Window> readWindow(NodeBinder &n, llvm::ArrayRef<int64_t> kernel,
-                                   bool ceilMode);
+mlir::FailureOr<Window>
+readWindow(NodeBinder &n, llvm::ArrayRef<int64_t> kernel, bool ceilMode);
 
 /// The attribute as one entry per spatial dimension, or `orElse` everywhere.
 mlir::FailureOr<Shape> windowAttr(NodeBinder &n, llvm::StringRef name,
@@ -32,8 +32,8 @@ mlir::FailureOr<Shape> windowAttr(NodeBinder &n, llvm::StringRef name,
                                   int64_t minimum);
 
 /// The input padded so that every position of the window exists.
-mlir::Value padForWindow(NodeBinder &n, mlir::Value input,
-                         const Window &window, mlir::TypedAttr fill);
+mlir::Value padForWindow(NodeBinder &n, mlir::Value input, const Window &window,
+                         mlir::TypedAttr fill);
 
 /// Map of the windowed input over loops (batch.., out.., kernel..): the first
 /// `leading` dimensions as they are, then out * stride + k * dilation.
