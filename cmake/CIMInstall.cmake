@@ -60,6 +60,6 @@ set(compile_side IR Import InitAll Interp Normalize Quant Schedule Split Lower
 list(JOIN compile_side "|" compile_side)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION include
   COMPONENT runtime FILES_MATCHING PATTERN "*.h"
-  REGEX "/cim/(${compile_side})(/|\\.h$)" EXCLUDE)
+  REGEX "/cim/(${compile_side})(\\.h)?$" EXCLUDE)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
   DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
