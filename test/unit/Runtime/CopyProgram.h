@@ -1,0 +1,16 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The smallest useful program: copies int8 x[2,4] to y[2,4] by DMA through L1.
+#ifndef CIM_TEST_UNIT_RUNTIME_COPYPROGRAM_H
+#define CIM_TEST_UNIT_RUNTIME_COPYPROGRAM_H
+
+#include "cim/Program/Program.h"
+
+namespace cim {
+
+Program copyProgram();
+
+} // namespace cim
+
+#endif // CIM_TEST_UNIT_RUNTIME_COPYPROGRAM_H
