@@ -68,14 +68,11 @@ std::optional<int64_t> integerBinary(Operation *op, int64_t a, int64_t b,
       .Case([&](arith::MinSIOp) { return std::min(a, b); })
       .Case([&](arith::MaxUIOp) { return std::max(ua, ub); })
       .Case([&](arith::MinUIOp) { return std::min(ua, ub); })
-      .Case([&](arith::ShLIOp) -> std::optional<int64_t> {
-        return ub < width ? std::optional<int64_t>(ua << ub) : std::nullopt;
-      })
-      .Case([&](arith::ShRUIOp) -> std::optional<int64_t> {
-        return ub < width ? std::optional<int64_t>(ua >> ub) : std::nullopt;
-      })
-      .Case([&](arith::ShRSIOp) -> std::optional<int64_t> {
-        return ub < width ? std::optional<int64_t>(a >> ub) : std::nullopt;
+      // I2: at or beyond the width every bit is shifted out.
+      .Case([&](arith::ShLIOp) { return ub < width ? ua << ub : 0; })
+      .Case([&](arith::ShRUIOp) { return ub < width ? ua >> ub : 0; })
+      .Case([&](arith::ShRSIOp) {
+        return a >> std::min<uint64_t>(ub, width - 1);
       })
       .Default([](Operation *) { return std::nullopt; });
 }

@@ -360,44 +360,74 @@ LogicalResult GraphImporter::inlineGraph(const Graph &graph, const Site &site,
   return success();
 }
 
+/// True when everything the operation reads is at hand: constants, or tensors
+/// that only give a shape or a start.
+static bool readsConstants(Operation *op) {
+  bool result = true;
+  op->walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands()) {
+      Operation *source = operand.getDefiningOp();
+      bool isInside =
+          op->isAncestor(operand.getParentBlock()->getParentOp());
+      if (isInside)
+        continue;
+      if (!isa_and_nonnull<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>(
+              source))
+        result = false;
+      else if (auto type = dyn_cast<RankedTensorType>(operand.getType()))
+        result &= type.getNumElements() <= maxConstantElements;
+    }
+  });
+  return result;
+}
+
 void GraphImporter::foldConstants(Operation *before, const Node &node,
                                   ArrayRef<TypedValue> inputs,
                                   MutableArrayRef<TypedValue> outputs) {
-  for (const TypedValue &input : inputs) {
-    if (!input.value)
-      continue;
-    if (!ir::constantOf(input.value) ||
-        typeOf(input.value).getNumElements() > maxConstantElements)
-      return;
-  }
-  SmallVector<ElementsAttr> attrs;
+  Block *block = b.getInsertionBlock();
   ir::Evaluator evaluator;
-  for (auto [i, output] : llvm::enumerate(outputs)) {
-    attrs.push_back({});
-    if (!output.value || ir::constantOf(output.value))
-      continue;
-    if (typeOf(output.value).getNumElements() > options.foldElements)
+  auto fold = [&](Value value, StringRef name) {
+    if (typeOf(value).getNumElements() > options.foldElements)
       return;
-    const ir::Literal *literal = evaluator.evaluate(output.value);
+    const ir::Literal *literal = evaluator.evaluate(value);
     if (!literal)
       return;
-    StringRef name = node.outputs[i];
-    attrs.back() = ir::toAttribute(*literal, name.empty() ? "value" : name);
-  }
-  for (auto [output, attr] : llvm::zip_equal(outputs, attrs)) {
-    if (!attr)
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointAfter(value.getDefiningOp());
+    Emitter e{b, value.getLoc()};
+    Value constant = e.constant(ir::toAttribute(*literal, name));
+    for (TypedValue &output : outputs)
+      if (output.value == value)
+        output.value = constant;
+    value.replaceAllUsesWith(constant);
+  };
+  // Results first: what leads to them may be too big to keep.
+  bool allConstant = llvm::all_of(inputs, [](const TypedValue &input) {
+    return !input.value ||
+           (ir::constantOf(input.value) &&
+            typeOf(input.value).getNumElements() <= maxConstantElements);
+  });
+  for (auto [i, output] : llvm::enumerate(outputs))
+    if (allConstant && output.value && !ir::constantOf(output.value))
+      fold(output.value, node.outputs[i].empty() ? "value" : node.outputs[i]);
+  auto first = before ? std::next(before->getIterator()) : block->begin();
+  for (auto it = first; it != block->end();) {
+    Operation *op = &*it++;
+    if (isa<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>(op) ||
+        op->getNumResults() != 1 || !readsConstants(op))
       continue;
-    Emitter e{b, output.value.getLoc()};
-    output.value = e.constant(attr);
+    fold(op->getResult(0), node.name);
   }
-  // What the handler made is dead now. Constants stay until the end: names of
-  // outer scopes may have been bound to them meanwhile.
-  Block *block = b.getInsertionBlock();
+  // Drops what is dead now. Constants stay until the end: names of outer
+  // scopes may have been bound to them meanwhile.
   for (auto it = block->rbegin(); it != block->rend();) {
     Operation *op = &*it++;
     if (op == before)
       break;
-    if (!isa<arith::ConstantOp>(op) && op->use_empty())
+    bool isResult = llvm::any_of(outputs, [&](const TypedValue &output) {
+      return output.value && output.value.getDefiningOp() == op;
+    });
+    if (!isa<arith::ConstantOp>(op) && !isResult && op->use_empty())
       op->erase();
   }
 }

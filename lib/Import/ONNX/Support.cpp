@@ -44,6 +44,15 @@ void registerImportONNX() {
   static llvm::cl::list<std::string> inputShapes(
       "input-shape", llvm::cl::desc("shape of a graph input, x=1x3x224x224"),
       llvm::cl::value_desc("name=sizes"));
+  static llvm::cl::opt<bool> listOps(
+      "list-onnx-ops", llvm::cl::desc("print docs/onnx-support.md and exit"),
+      llvm::cl::callback([](const bool &wanted) {
+        if (!wanted)
+          return;
+        llvm::outs() << onnxSupportTable();
+        llvm::outs().flush();
+        exit(0);
+      }));
   static TranslateToMLIRRegistration registration(
       "import-onnx", "import an ONNX model (binary or text)",
       [](llvm::SourceMgr &sources,
