@@ -78,6 +78,8 @@ void gemm16(const int16_t *a, int64_t lda, int64_t m, const Panels &w,
 /// True when the CPU multiplies unsigned by signed bytes without saturating
 /// (AVX-512 VNNI); gemm8 may then be used for 8-bit operands.
 bool hasExactGemm8();
+/// For tests: 1 claims it, 0 denies it, -1 asks the CPU.
+void selectGemm8(int choice);
 /// c (dense, m x n int32) = a (m x k bytes) * w (k x n bytes). The product of
 /// oneDNN. Returns false if the library refuses.
 bool gemm8(const uint8_t *a, int64_t lda, int64_t m, const int8_t *w, int64_t k,

@@ -4,6 +4,8 @@
 // 8-bit products through oneDNN, on CPUs whose instructions do not saturate.
 #include <dlfcn.h>
 
+#include <atomic>
+
 #include "Gemm.h"
 #include "oneapi/dnnl/dnnl.h"
 
@@ -39,7 +41,13 @@ private:
 
 } // namespace
 
+static std::atomic<int> forced{-1};
+
+void selectGemm8(int choice) { forced = choice; }
+
 bool hasExactGemm8() {
+  if (int choice = forced.load(std::memory_order_relaxed); choice >= 0)
+    return choice;
 #if defined(__x86_64__)
   __builtin_cpu_init();
   static const bool exact = __builtin_cpu_supports("avx512vnni") &&

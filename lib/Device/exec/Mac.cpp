@@ -141,7 +141,7 @@ MaybeFault checkOverflow(const Mac &op, const Operands &p,
 
 /// Rows of a block that fit the inner caches.
 int64_t blockRows(int64_t m, int64_t bytesPerRow, int threads) {
-  int64_t rows = std::clamp<int64_t>(131072 / bytesPerRow / 12 * 12, 12, 480);
+  int64_t rows = std::clamp<int64_t>(131072 / bytesPerRow / 12 * 12, 12, 1200);
   int64_t share = (m + threads - 1) / threads;
   return std::min(rows, std::max<int64_t>((share + 11) / 12 * 12, 12));
 }
@@ -176,10 +176,12 @@ void integerMac(const Context &context, const Mac &op, const Operands &p,
                 const Activations &acts, const WeightData &w) {
   ThreadPool &pool = context.state.pool;
   int64_t m = acts.rows(), stride = acts.depth() + acts.depth() % 2;
-  int64_t block = blockRows(m, stride * 2, pool.threads());
+  bool eight = !w.bytes.empty() && op.actType != DType::I16;
+  // The library repacks the weights on every call: give it more rows.
+  int64_t block =
+      blockRows(m, eight ? (stride + 7) / 8 : stride * 2, pool.threads());
   int64_t tasks = (m + block - 1) / block;
   bool accumulate = op.init != AccInit::Zero;
-  bool eight = !w.bytes.empty() && op.actType != DType::I16;
   // Few rows: share the columns instead.
   int64_t slices = 1;
   if (tasks < pool.threads() && m < 12)

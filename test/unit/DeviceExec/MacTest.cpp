@@ -181,6 +181,44 @@ TEST(Mac, EqualsBitPlanesAndPlainLoops) {
   }
 }
 
+TEST(Mac, ByteProductsOfTheLibraryGiveTheSame) {
+  // Weights of 7 bits, which no CPU saturates.
+  Random random(21);
+  for (DType type : {DType::I8, DType::U8})
+    for (AccInit init : {AccInit::Zero, AccInit::Bias, AccInit::Accumulate}) {
+      const int rows = 71, cols = 37, M = 50;
+      auto w = random.integers<int>(rows * cols, -64, 63);
+      auto acts = random.bytes(M * rows);
+      auto acc = random.integers<int32_t>(M * 40, -1 << 30, 1 << 30);
+      std::vector<int32_t> results[2];
+      for (int library : {0, 1}) {
+        exec::selectGemm8(library);
+        Box box(false, 1 + library);
+        box.start();
+        box.put(at(Space::DRAM, 0), packPlanes(w, rows, cols, 7));
+        box.put(at(Space::L1, 0), acts);
+        box.put(at(Space::L1, kBias), acc);
+        box.put(at(Space::ACC, 0), acc);
+        WriteWeights write;
+        write.rows = rows, write.cols = cols, write.planes = 7;
+        write.src = at(Space::DRAM, 0);
+        box.ok(write);
+        Mac mac;
+        mac.rows = rows, mac.cols = cols;
+        mac.actType = type, mac.init = init;
+        mac.act = at(Space::L1, 0), mac.acc = at(Space::ACC, 0);
+        mac.bias = at(Space::L1, kBias);
+        mac.m = {{M, rows}}, mac.k = {{rows, 1}};
+        mac.accStride = 160;
+        box.ok(mac);
+        results[library] = box.get<int32_t>(at(Space::ACC, 0), M * 40);
+        exec::selectGemm8(-1);
+      }
+      EXPECT_NE(results[0], acc);
+      EXPECT_EQ(results[0], results[1]);
+    }
+}
+
 TEST(Mac, WideWeightsAndStridedInt8Weights) {
   Random random(5);
   for (int planes : {4, 8, 11, 16}) {
