@@ -367,8 +367,7 @@ static bool readsConstants(Operation *op) {
   op->walk([&](Operation *inner) {
     for (Value operand : inner->getOperands()) {
       Operation *source = operand.getDefiningOp();
-      bool isInside =
-          op->isAncestor(operand.getParentBlock()->getParentOp());
+      bool isInside = op->isAncestor(operand.getParentBlock()->getParentOp());
       if (isInside)
         continue;
       if (!isa_and_nonnull<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>(
