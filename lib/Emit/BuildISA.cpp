@@ -229,9 +229,13 @@ bool Builder::addKernel(const Kernel &kernel, mlir::StringAttr symbol) {
 // Stages
 //===----------------------------------------------------------------------===//
 
+isa::Issue issueOf(const Instruction &instruction) {
+  return {instruction.waits, instruction.signal, instruction.steps};
+}
+
 void Builder::addInstruction(const Instruction &instruction) {
   mlir::Location loc = at(instruction.loc);
-  isa::Issue issue{instruction.waits, instruction.signal, instruction.steps};
+  isa::Issue issue = issueOf(instruction);
   if (std::holds_alternative<Nop>(instruction.op)) {
     isa::NopOp::create(builder, loc, issue);
   } else if (auto *op = std::get_if<DmaCopy>(&instruction.op)) {
@@ -264,8 +268,8 @@ bool Builder::addQueue(const Queue &queue, const char *stageName) {
   bool matched = true;
   for (const Instruction &instruction : queue.instructions) {
     if (auto *begin = std::get_if<LoopBegin>(&instruction.op)) {
-      loops.push_back(
-          isa::LoopOp::create(builder, at(instruction.loc), *begin));
+      loops.push_back(isa::LoopOp::create(builder, at(instruction.loc), *begin,
+                                          issueOf(instruction)));
       enter(loops.back());
     } else if (!std::holds_alternative<LoopEnd>(instruction.op)) {
       addInstruction(instruction);
@@ -273,7 +277,8 @@ bool Builder::addQueue(const Queue &queue, const char *stageName) {
       matched = !loops.empty();
       if (!matched)
         break;
-      isa::LoopEndOp::create(builder, at(instruction.loc));
+      isa::LoopEndOp::create(builder, at(instruction.loc),
+                             issueOf(instruction));
       builder.setInsertionPointAfter(loops.pop_back_val());
     }
   }

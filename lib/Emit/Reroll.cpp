@@ -124,11 +124,10 @@ Words wordsOf(const Instruction &instruction) {
 struct Node {
   bool isLoop = false;
   size_t instruction = 0; ///< Leaf: index in the queue.
-  uint64_t count = 0;
   std::vector<uint32_t> body;
   /// Advance per iteration of all numbers of the body, in order.
   Words deltas;
-  uint32_t beginLoc = 0, endLoc = 0;
+  Instruction begin, end; ///< Loop: its boundaries.
 };
 
 struct Token {
@@ -152,8 +151,8 @@ public:
 private:
   std::vector<Token> parse(size_t &at, unsigned depth);
   Token leaf(size_t at, unsigned depth);
-  Token makeLoop(const Token *body, size_t size, uint64_t count, Words deltas,
-                 uint32_t beginLoc, uint32_t endLoc);
+  Token makeLoop(const Token *body, size_t size, Words deltas,
+                 Instruction begin, Instruction end);
   Token closeLoop(std::vector<Token> body, size_t begin, size_t end);
   uint32_t classOf(Words words) {
     return classes.try_emplace(std::move(words), classes.size()).first->second;
@@ -201,14 +200,18 @@ Token Roller::leaf(size_t at, unsigned depth) {
   return token;
 }
 
-Token Roller::makeLoop(const Token *body, size_t size, uint64_t count,
-                       Words deltas, uint32_t beginLoc, uint32_t endLoc) {
-  // Marked by an operation index no instruction has.
-  Words words{std::variant_size_v<Operation>, count, size, beginLoc, endLoc};
+Token Roller::makeLoop(const Token *body, size_t size, Words deltas,
+                       Instruction begin, Instruction end) {
+  Words words = wordsOf(begin), endWords = wordsOf(end);
+  words.insert(words.end(), endWords.begin(), endWords.end());
+  words.push_back(size);
+  // Steps of a boundary count loops from outside: it must not move deeper.
+  if (!begin.steps.empty() || !end.steps.empty())
+    words.push_back(nodes.size());
   Token token;
-  Node node{.isLoop = true, .count = count};
-  node.beginLoc = beginLoc;
-  node.endLoc = endLoc;
+  Node node{.isLoop = true};
+  node.begin = std::move(begin);
+  node.end = std::move(end);
   token.weight = 2;
   for (size_t i = 0; i < size; ++i) {
     words.push_back(body[i].cls);
@@ -247,9 +250,9 @@ Token Roller::closeLoop(std::vector<Token> body, size_t begin, size_t end) {
     deltas = std::move(outer.back());
     outer.pop_back();
   }
-  uint64_t count = std::get<LoopBegin>(in[begin].op).count;
-  Token token = makeLoop(body.data(), body.size(), count, std::move(deltas),
-                         in[begin].loc, end < in.size() ? in[end].loc : 0);
+  Token token =
+      makeLoop(body.data(), body.size(), std::move(deltas), in[begin],
+               end < in.size() ? in[end] : Instruction{.op = LoopEnd{}});
   token.outer = std::move(outer);
   return token;
 }
@@ -336,8 +339,9 @@ bool Roller::rollPeriod(std::vector<Token> &tokens, size_t period, bool pairs,
         deltas.push_back(tokens[k + period].numbers[f] - tokens[k].numbers[f]);
     std::vector<Words> outer = joinOuter(&tokens[i], period, depth);
     uint32_t loc = firstLoc(tokens[i].node);
-    out.push_back(
-        makeLoop(&tokens[i], period, count, std::move(deltas), loc, loc));
+    out.push_back(makeLoop(&tokens[i], period, std::move(deltas),
+                           {.op = LoopBegin{count}, .loc = loc},
+                           {.op = LoopEnd{}, .loc = loc}));
     out.back().outer = std::move(outer);
     ++loopsMade;
     for (size_t end = i + period * count; i < end;)
@@ -402,7 +406,7 @@ void Roller::roll(std::vector<Token> &tokens, unsigned depth) {
 //===----------------------------------------------------------------------===//
 
 uint32_t Roller::firstLoc(uint32_t node) const {
-  return nodes[node].isLoop ? nodes[node].beginLoc
+  return nodes[node].isLoop ? nodes[node].begin.loc
                             : in[nodes[node].instruction].loc;
 }
 
@@ -433,7 +437,7 @@ void Roller::emit(uint32_t index, std::vector<const uint64_t *> &deltas,
         });
     return;
   }
-  out.push_back({.op = LoopBegin{node.count}, .loc = node.beginLoc});
+  out.push_back(node.begin);
   std::vector<const uint64_t *> inner = deltas;
   inner.push_back(node.deltas.data());
   for (uint32_t child : node.body) {
@@ -442,7 +446,7 @@ void Roller::emit(uint32_t index, std::vector<const uint64_t *> &deltas,
     for (const uint64_t *&level : inner)
       level += count;
   }
-  out.push_back({.op = LoopEnd{}, .loc = node.endLoc});
+  out.push_back(node.end);
 }
 
 uint64_t Roller::run(std::vector<Instruction> &out) {

@@ -20,25 +20,40 @@ public:
 private:
   /// Executes the instruction or loop at `at`; returns where to go on.
   size_t execute(size_t at) {
-    if (auto *begin = std::get_if<LoopBegin>(&in[at].op)) {
-      size_t next = at + 1;
-      iterations.push_back(0);
-      for (uint64_t i = 0; i < begin->count; ++i) {
-        iterations.back() = i;
-        next = at + 1;
-        while (next < in.size() &&
-               !std::holds_alternative<LoopEnd>(in[next].op))
-          next = execute(next);
-      }
-      iterations.pop_back();
-      return next + 1;
+    auto *begin = std::get_if<LoopBegin>(&in[at].op);
+    if (!begin) {
+      out.push_back(stepped(in[at]));
+      return at + 1;
     }
-    Instruction instruction = in[at];
-    for (const Step &step : in[at].steps)
+    addBoundary(in[at]);
+    size_t next = at + 1;
+    iterations.push_back(0);
+    for (uint64_t i = 0; i < begin->count; ++i) {
+      iterations.back() = i;
+      next = at + 1;
+      while (next < in.size() && !std::holds_alternative<LoopEnd>(in[next].op))
+        next = execute(next);
+      if (next < in.size())
+        addBoundary(in[next]);
+    }
+    iterations.pop_back();
+    return next + 1;
+  }
+
+  /// Waits and signals of a loop's begin or end, as a nop.
+  void addBoundary(const Instruction &boundary) {
+    if (boundary.waits.empty() && boundary.signal == kNoSemaphore)
+      return;
+    out.push_back(stepped(boundary));
+    out.back().op = Nop{};
+  }
+
+  Instruction stepped(const Instruction &original) {
+    Instruction instruction = original;
+    for (const Step &step : original.steps)
       apply(step, instruction);
     instruction.steps.clear();
-    out.push_back(std::move(instruction));
-    return at + 1;
+    return instruction;
   }
 
   void apply(const Step &step, Instruction &instruction) {

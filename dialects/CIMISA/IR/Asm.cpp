@@ -147,16 +147,20 @@ const llvm::fltSemantics &semantics(DType type) {
 bool printFloat(OpAsmPrinter &p, const llvm::APFloat &value) {
   if (!value.isFinite())
     return false;
-  SmallString<32> text;
-  value.toString(text); // As many digits as identify the value.
-  if (!StringRef(text).contains('.')) {
-    size_t exponent = std::min(StringRef(text).find('E'), text.size());
-    text.insert(text.begin() + exponent, {'.', '0'});
+  // 17 digits identify any fp64 value.
+  for (unsigned digits : {6, 9, 17}) {
+    SmallString<32> text;
+    value.toString(text, digits);
+    if (!StringRef(text).contains('.')) { // A literal needs a point.
+      size_t exponent = std::min(StringRef(text).find('E'), text.size());
+      text.insert(text.begin() + exponent, {'.', '0'});
+    }
+    if (llvm::APFloat(value.getSemantics(), text).bitwiseIsEqual(value)) {
+      p << text;
+      return true;
+    }
   }
-  if (!llvm::APFloat(value.getSemantics(), text).bitwiseIsEqual(value))
-    return false;
-  p << text;
-  return true;
+  return false;
 }
 
 //===----------------------------------------------------------------------===//
@@ -220,8 +224,9 @@ ParseResult parseIssue(OpAsmParser &parser, Issue &issue,
             return parseStep(parser, issue.steps.emplace_back());
           }))
     return failure();
+  // With a keyword: after a loop, a brace begins its body.
   return failure(parseLocation(parser, result) ||
-                 parser.parseOptionalAttrDict(result.attributes));
+                 parser.parseOptionalAttrDictWithKeyword(result.attributes));
 }
 
 void printIssue(OpAsmPrinter &p, const Issue &issue, mlir::Location location) {

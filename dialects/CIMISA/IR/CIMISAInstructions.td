@@ -175,12 +175,12 @@ def CIMISA_CtrlOp : CIMISA_Op<"ctrl", [ParentOneOf<["QueueOp", "LoopOp"]>,
 }
 
 def CIMISA_LoopOp : CIMISA_Op<"loop", [ParentOneOf<["QueueOp", "LoopOp"]>,
-    NoRegionArguments,
+    CIMISA_InstructionInterface, NoRegionArguments,
     SingleBlockImplicitTerminator<"LoopEndOp">]> {
   let summary = "Repeats instructions";
   let description = [{
     Stands for `LoopBegin`, the instructions of its body and `LoopEnd`. Costs no
-    cycles and neither waits nor signals (device.md D2.4). Any queue.
+    cycles; its waits and signal happen once per entry (device.md D2.4). Any queue.
 
     Constraints:
     - loop_c1: the count is at least 1.
@@ -193,21 +193,27 @@ def CIMISA_LoopOp : CIMISA_Op<"loop", [ParentOneOf<["QueueOp", "LoopOp"]>,
     }
     ```
   }];
-  let arguments = (ins CIMISA_Struct<"::cim::LoopBegin">:$inst);
+  let arguments = (ins CIMISA_Struct<"::cim::LoopBegin">:$inst,
+                       CIMISA_Struct<"::cim::isa::Issue">:$issue);
   let regions = (region SizedRegion<1>:$body);
   let hasVerifier = 1;
 }
 
-def CIMISA_LoopEndOp : CIMISA_Op<"loop_end", [HasParent<"LoopOp">, Terminator]> {
+def CIMISA_LoopEndOp : CIMISA_Op<"loop_end", [HasParent<"LoopOp">, Terminator,
+    CIMISA_InstructionInterface]> {
   let summary = "Ends the body of a loop";
   let description = [{
     Implied at the end of `cimisa.loop`'s body; written only to keep a location other
-    than the loop's.
+    than the loop's, or waits and a signal, which happen once per iteration (device.md
+    D2.4).
 
     ```mlir
     cimisa.loop_end node "Conv_4"
     ```
   }];
+  let arguments = (ins CIMISA_Struct<"::cim::isa::Issue">:$issue);
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, Issue()); }]>];
+  let hasVerifier = 1;
 }
 
 #endif // CIMISA_INSTRUCTIONS_TD

@@ -20,7 +20,8 @@ static typename Op::Properties &propertiesOf(OperationState &result) {
 template <typename Op>
 static void printTail(OpAsmPrinter &p, Op op) {
   printIssue(p, op.getIssue(), op.getLoc());
-  p.printOptionalAttrDict(op->getDiscardableAttrDictionary().getValue());
+  p.printOptionalAttrDictWithKeyword(
+      op->getDiscardableAttrDictionary().getValue());
 }
 
 //===----------------------------------------------------------------------===//
@@ -290,10 +291,9 @@ void CtrlOp::print(OpAsmPrinter &p) {
 //===----------------------------------------------------------------------===//
 
 ParseResult LoopOp::parse(OpAsmParser &parser, OperationState &result) {
-  if (parseNumber(parser, propertiesOf<LoopOp>(result).inst.count) ||
-      parseLocation(parser, result) ||
-      parser.parseOptionalAttrDictWithKeyword(result.attributes) ||
-      parseBody(parser, result))
+  auto &props = propertiesOf<LoopOp>(result);
+  if (parseNumber(parser, props.inst.count) ||
+      parseIssue(parser, props.issue, result) || parseBody(parser, result))
     return failure();
   ensureTerminator(*result.regions.front(), parser.getBuilder(),
                    result.location);
@@ -302,25 +302,19 @@ ParseResult LoopOp::parse(OpAsmParser &parser, OperationState &result) {
 
 void LoopOp::print(OpAsmPrinter &p) {
   p << ' ' << getInst().count;
-  SourceRef source = fromMLIR(getLoc());
-  printSource(p, source);
-  p.printOptionalAttrDictWithKeyword(
-      (*this)->getDiscardableAttrDictionary().getValue());
+  printTail(p, *this);
   p << ' ';
   // An end that says nothing is implied.
   auto end = dyn_cast<LoopEndOp>(&getBody().front().back());
-  bool implied = end && end->getDiscardableAttrDictionary().empty() &&
-                 fromMLIR(end.getLoc()) == source;
+  bool implied = end && end.getIssue() == Issue{} &&
+                 end->getDiscardableAttrDictionary().empty() &&
+                 fromMLIR(end.getLoc()) == fromMLIR(getLoc());
   p.printRegion(getBody(), /*printEntryBlockArgs=*/false,
                 /*printBlockTerminators=*/!implied);
 }
 
 ParseResult LoopEndOp::parse(OpAsmParser &parser, OperationState &result) {
-  return failure(parseLocation(parser, result) ||
-                 parser.parseOptionalAttrDict(result.attributes));
+  return parseIssue(parser, propertiesOf<LoopEndOp>(result).issue, result);
 }
 
-void LoopEndOp::print(OpAsmPrinter &p) {
-  printSource(p, fromMLIR(getLoc()));
-  p.printOptionalAttrDict((*this)->getDiscardableAttrDictionary().getValue());
-}
+void LoopEndOp::print(OpAsmPrinter &p) { printTail(p, *this); }

@@ -238,5 +238,7 @@ LogicalResult LoopOp::verify() {
   if (loopDepth(*this) >= kMaxLoopDepth) // loop_c2
     return emitOpError("is nested ")
            << loopDepth(*this) + 1 << " deep; at most " << kMaxLoopDepth;
-  return success();
+  return verifyIssue(*this, getIssue());
 }
+
+LogicalResult LoopEndOp::verify() { return verifyIssue(*this, getIssue()); }

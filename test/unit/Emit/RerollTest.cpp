@@ -61,12 +61,12 @@ Program checked(const Program &original, const RerollOptions &options = {}) {
   EXPECT_LE(stats.after, stats.before);
   unsigned depth = 0;
   for (const Instruction &instruction : queueOf(rolled)) {
+    for (const Step &step : instruction.steps)
+      EXPECT_LT(step.loop, depth);
     if (std::holds_alternative<LoopEnd>(instruction.op)) {
       EXPECT_GT(depth, 0u);
       --depth;
     }
-    for (const Step &step : instruction.steps)
-      EXPECT_LT(step.loop, depth);
     depth += std::holds_alternative<LoopBegin>(instruction.op);
     EXPECT_LE(depth, 4u);
   }
@@ -198,6 +198,24 @@ TEST(Reroll, BodiesOfExistingLoops) {
   stream.push_back({.op = LoopEnd{}});
   Program rolled = checked(programOf(stream));
   EXPECT_EQ(queueOf(rolled).size(), 8u);
+}
+
+TEST(Reroll, BoundariesThatWaitAndSignal) {
+  std::vector<Instruction> stream;
+  for (int i = 0; i < 20; ++i) {
+    stream.push_back({.op = LoopBegin{8}, .waits = {{1, 3}}});
+    stream.push_back(copyOf(1000 * i, 0));
+    stream.push_back({.op = LoopEnd{}, .signal = 4});
+  }
+  Program rolled = checked(programOf(stream));
+  EXPECT_EQ(queueOf(rolled).size(), 5u);
+  // A wait that advances with the loop it ends stays where it is.
+  for (size_t i = 2; i < stream.size(); i += 3) {
+    stream[i].waits = {{2, 1}};
+    stream[i].steps = {{StepField::WaitValue, 0, 0, 1}};
+  }
+  rolled = checked(programOf(stream));
+  EXPECT_EQ(queueOf(rolled), stream);
 }
 
 TEST(Reroll, LongBodies) {

@@ -85,6 +85,14 @@ public:
     return kernel;
   }
 
+  void issue(Instruction &instruction) {
+    for (uint64_t i = 0, n = pick(3); i < n; ++i)
+      instruction.waits.push_back({uint16_t(pick(1000)), rng()});
+    if (pick(2))
+      instruction.signal = pick(1000);
+    fill(instruction.steps);
+  }
+
   Instruction instruction(uint32_t kernels, uint32_t locations) {
     Instruction instruction;
     switch (pick(7)) {
@@ -110,11 +118,7 @@ public:
       fill(instruction.op.emplace<Ctrl>());
       break;
     }
-    for (uint64_t i = 0, n = pick(3); i < n; ++i)
-      instruction.waits.push_back({uint16_t(pick(1000)), rng()});
-    if (pick(2))
-      instruction.signal = pick(1000);
-    fill(instruction.steps);
+    issue(instruction);
     instruction.loc = pick(locations);
     return instruction;
   }
@@ -129,9 +133,11 @@ public:
       uint64_t kind = pick(6);
       if (kind == 0 && depth < 4) {
         queue.instructions.push_back({.op = LoopBegin{rng()}, .loc = loc});
+        issue(queue.instructions.back());
         ++depth;
       } else if (kind == 1 && depth > 0) {
         queue.instructions.push_back({.op = LoopEnd{}, .loc = loc});
+        issue(queue.instructions.back());
         --depth;
       } else {
         queue.instructions.push_back(instruction(kernels, locations));
