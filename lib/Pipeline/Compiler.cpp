@@ -14,6 +14,7 @@
 #include "cim/Lower/Passes.h"
 #include "cim/Lower/ToProgram.h"
 #include "cim/Normalize/Passes.h"
+#include "cim/Schedule/Estimate.h"
 #include "cim/Support/Version.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -28,11 +29,11 @@ namespace cim {
 namespace {
 
 /// First source name in a location.
-std::string nodeName(Location loc) {
+std::string nodeName(mlir::Location loc) {
   if (auto name = dyn_cast<NameLoc>(loc))
     return name.getName().str();
   if (auto fused = dyn_cast<FusedLoc>(loc))
-    for (Location inner : fused.getLocations())
+    for (mlir::Location inner : fused.getLocations())
       if (std::string name = nodeName(inner); !name.empty())
         return name;
   return "";
@@ -114,9 +115,16 @@ LogicalResult Compiler::makeProgram() {
   if (failed(program))
     return failure();
   program->producer = std::string("cim-compiler ") + versionString();
+  mergeLayers(layers, *program);
+  schedule::Estimate run = schedule::estimate(*program, program->run);
+  program->predictedCycles = run.cycles;
+  program->predictedLoadCycles =
+      schedule::estimate(*program, program->load).cycles;
+  program->lowerBoundCycles = schedule::stageLowerBound(*program, program->run);
+  for (auto [layer, cycles] : llvm::zip(program->layers, run.layerCycles))
+    layer.predictedCycles = cycles;
   if (options.reroll)
     reroll(*program);
-  mergeLayers(layers, *program);
   result.program = std::move(*program);
   return success();
 }

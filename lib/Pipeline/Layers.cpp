@@ -25,7 +25,7 @@ std::vector<LayerInfo> collectLayers(ModuleOp module) {
     layer.name = region.getName().str();
     layer.op = "move";
     layer.format = "";
-    for (Operation &op : region.getBody().front()) {
+    for (mlir::Operation &op : region.getBody().front()) {
       if (isa<linalg::GenericOp>(op) && layer.op == "move") {
         layer.op = "vector";
         layer.format = "f32";

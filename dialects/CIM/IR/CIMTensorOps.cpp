@@ -198,3 +198,9 @@ LogicalResult RegionOp::verify() {
     return emitOpError("region_c2: at most one MAC op, found ") << macs;
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// cim.yield
+//===----------------------------------------------------------------------===//
+
+void YieldOp::build(OpBuilder &, OperationState &) {}
