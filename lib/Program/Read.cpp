@@ -145,8 +145,12 @@ MetadataReader::readTensors(const fb::Vector<fb::Offset<fbs::Tensor>> *from,
       return invalidArgument("tensor ", info.name, ": ",
                              tensor->shape()->size(), " dimensions; at most ",
                              kMaxRank, "; the file is damaged");
-    if (tensor->shape())
-      info.shape.assign(tensor->shape()->begin(), tensor->shape()->end());
+    // The verifier does not check the alignment of a vector's elements.
+    if (tensor->shape() && tensor->shape()->size() > 0) {
+      info.shape.resize(tensor->shape()->size());
+      std::memcpy(info.shape.data(), tensor->shape()->Data(),
+                  info.shape.size() * sizeof(int64_t));
+    }
     CIM_RETURN_IF_ERROR(readAddress(*tensor->address(), info.address));
     info.quant = {tensor->scale(), tensor->zero_point()};
     to.push_back(std::move(info));

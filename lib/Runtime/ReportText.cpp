@@ -58,7 +58,7 @@ std::string summary(const Program &program, const Profile &profile) {
                                scaled(coldEnergy, "J")));
   line("predicted", absl::StrFormat("%d cycles", program.predictedCycles));
   line("lower bound",
-       absl::StrFormat("%d cycles, %.1f %% of it reached",
+       absl::StrFormat("%d cycles, %.1f %% of the steady time",
                        program.lowerBoundCycles, 100 * d.boundRatio));
   line("array", absl::StrFormat("%.1f %% used, %s MACs, %.3g TOPS, %.3g TOPS/W",
                                 100 * d.utilization,
