@@ -141,7 +141,8 @@ absl::Status Reader::readEntry(const YAML::Node &keyNode,
   if (const TargetField *field = findTargetField(key))
     return readField(*field, value);
   return error(keyNode, "unknown field \"", absl::CHexEscape(key),
-               "\"; correct the spelling (docs/device.md lists the fields)");
+               "\"; correct the spelling (the presets in lib/Target/presets "
+               "show every field)");
 }
 
 absl::StatusOr<TargetSpec> Reader::read(std::string_view text) {
