@@ -322,7 +322,9 @@ struct AllocatePass : PassWrapper<AllocatePass, OperationPass<ModuleOp>> {
   }
   void runOnOperation() override {
     if (failed(Allocator(getOperation(), target).run()))
-      signalPassFailure();
+      return signalPassFailure();
+    getOperation()->setAttr("cim.phase",
+                            StringAttr::get(&getContext(), "allocate"));
   }
   TargetSpec target;
 };

@@ -133,13 +133,8 @@ View Lowering::constantView(ElementsAttr value, RankedTensorType type,
                             StringRef name) {
   auto [entry, isNew] = constants.try_emplace(value);
   View &view = entry->second;
-  if (!isNew) {
-    View copy = view;
-    copy.shape.assign(type.getShape().begin(), type.getShape().end());
-    copy.strides =
-        denseStrides(copy.shape, rowMajorOrder(type.getRank()), copy.elemBytes);
-    return copy;
-  }
+  if (!isNew)
+    return view;
   view.elemBytes = storedBytes(type.getElementType());
   view.shape.assign(type.getShape().begin(), type.getShape().end());
   view.strides =

@@ -133,6 +133,7 @@ struct LowerPass : PassWrapper<LowerPass, OperationPass<ModuleOp>> {
     if (failed(lowering.run()))
       return signalPassFailure();
     func.erase();
+    module->setAttr("cim.phase", StringAttr::get(&getContext(), "lower"));
   }
   TargetSpec target;
 };
