@@ -64,6 +64,8 @@ public:
   mlir::Type element(size_t i) const { return elementOf(input(i)); }
   int64_t rank(size_t i) const { return rankOf(input(i)); }
   llvm::SmallVector<mlir::Value> values() const;
+  /// Another value of the same type in the place of an input.
+  void replaceInput(size_t i, mlir::Value value) { inputs[i].value = value; }
   /// Fails unless the first `count` inputs are present.
   mlir::LogicalResult needInputs(size_t count);
 

@@ -50,9 +50,22 @@ Handler mathOp() {
   return floatUnary([](Scalars &s, Value x) { return s.make<Op>(x); });
 }
 
+/// Before opset 7 the second operand's dimensions stood at `axis` of the
+/// first's; NumPy's rule aligns them at the end.
+void alignLegacyOperand(NodeBinder &n) {
+  int64_t axis = n.intAttr("axis", -1);
+  if (n.opset >= 7 || axis < 0 || axis + n.rank(1) > n.rank(0))
+    return;
+  Shape shape(n.shape(1));
+  shape.resize(n.rank(0) - axis, 1);
+  n.replaceInput(1, n.e.reshape(n.input(1), shape));
+}
+
 FailureOr<Shape> broadcastInputs(NodeBinder &n, size_t count) {
   if (failed(n.needInputs(count)))
     return failure();
+  if (count == 2)
+    alignLegacyOperand(n);
   SmallVector<ArrayRef<int64_t>> shapes;
   std::string text;
   for (size_t i = 0; i < count; ++i) {
@@ -411,7 +424,7 @@ void registerUnary(Registry &registry) {
     return s.make<arith::XOrIOp>(x, s.constantInt(x.getType(), -1));
   });
   auto logicalNot = unary([](Scalars &s, Value x) { return s.logicalNot(x); });
-  registry.add("", {{"Abs", 6, abs},
+  registry.add("", {{"Abs", 1, abs},
                     {"Acos", 7, mathOp<math::AcosOp>()},
                     {"Acosh", 9, mathOp<math::AcoshOp>()},
                     {"Asin", 7, mathOp<math::AsinOp>()},
@@ -419,25 +432,25 @@ void registerUnary(Registry &registry) {
                     {"Atan", 7, mathOp<math::AtanOp>()},
                     {"Atanh", 9, mathOp<math::AtanhOp>()},
                     {"BitwiseNot", 18, bitNot},
-                    {"Ceil", 6, mathOp<math::CeilOp>()},
+                    {"Ceil", 1, mathOp<math::CeilOp>()},
                     {"Cos", 7, mathOp<math::CosOp>()},
                     {"Cosh", 9, mathOp<math::CoshOp>()},
                     {"Erf", 9, mathOp<math::ErfOp>()},
-                    {"Exp", 6, mathOp<math::ExpOp>()},
-                    {"Floor", 6, mathOp<math::FloorOp>()},
+                    {"Exp", 1, mathOp<math::ExpOp>()},
+                    {"Floor", 1, mathOp<math::FloorOp>()},
                     {"IsInf", 10, isInf},
                     {"IsNaN", 9, isNaN},
-                    {"Log", 6, mathOp<math::LogOp>()},
-                    {"Neg", 6, neg},
+                    {"Log", 1, mathOp<math::LogOp>()},
+                    {"Neg", 1, neg},
                     {"Not", 1, logicalNot},
-                    {"Reciprocal", 6, reciprocal},
+                    {"Reciprocal", 1, reciprocal},
                     {"Round", 11, mathOp<math::RoundEvenOp>()},
                     {"Sign", 9, sign},
                     {"Sin", 7, mathOp<math::SinOp>()},
                     {"Sinh", 9, mathOp<math::SinhOp>()},
-                    {"Sqrt", 6, mathOp<math::SqrtOp>()},
+                    {"Sqrt", 1, mathOp<math::SqrtOp>()},
                     {"Tan", 7, mathOp<math::TanOp>()},
-                    {"Tanh", 6, mathOp<math::TanhOp>()}});
+                    {"Tanh", 1, mathOp<math::TanhOp>()}});
 }
 
 void registerBinary(Registry &registry) {
@@ -463,28 +476,28 @@ void registerBinary(Registry &registry) {
   auto mean = [](Scalars &s, Value sum, size_t count) {
     return s.div(sum, s.constantInt(sum.getType(), count));
   };
-  registry.add("", {{"Add", 7, binary(add)},
-                    {"And", 7, binary(bitAnd)},
+  registry.add("", {{"Add", 1, binary(add)},
+                    {"And", 1, binary(bitAnd)},
                     {"BitShift", 11, bitShift},
                     {"BitwiseAnd", 18, binary(bitAnd)},
                     {"BitwiseOr", 18, binary(bitOr)},
                     {"BitwiseXor", 18, binary(bitXor)},
-                    {"Div", 7, binary(div)},
-                    {"Equal", 7, compare(Cmp::EQ)},
-                    {"Greater", 7, compare(Cmp::GT)},
+                    {"Div", 1, binary(div)},
+                    {"Equal", 1, compare(Cmp::EQ)},
+                    {"Greater", 1, compare(Cmp::GT)},
                     {"GreaterOrEqual", 12, compare(Cmp::GE)},
-                    {"Less", 7, compare(Cmp::LT)},
+                    {"Less", 1, compare(Cmp::LT)},
                     {"LessOrEqual", 12, compare(Cmp::LE)},
-                    {"Max", 6, variadic(max, keep)},
-                    {"Mean", 6, variadic(add, mean)},
-                    {"Min", 6, variadic(min, keep)},
+                    {"Max", 1, variadic(max, keep)},
+                    {"Mean", 1, variadic(add, mean)},
+                    {"Min", 1, variadic(min, keep)},
                     {"Mod", 10, mod},
-                    {"Mul", 7, binary(mul)},
-                    {"Or", 7, binary(bitOr)},
-                    {"Pow", 7, pow},
-                    {"Sub", 7, binary(sub)},
-                    {"Sum", 6, variadic(add, keep)},
-                    {"Xor", 7, binary(bitXor)}});
+                    {"Mul", 1, binary(mul)},
+                    {"Or", 1, binary(bitOr)},
+                    {"Pow", 1, pow},
+                    {"Sub", 1, binary(sub)},
+                    {"Sum", 1, variadic(add, keep)},
+                    {"Xor", 1, binary(bitXor)}});
 }
 
 } // namespace
@@ -495,7 +508,7 @@ void registerElementwise(Registry &registry) {
   registry.add("", {{"BitCast", 26, bitCast, "no booleans"},
                     {"Cast", 6, cast, "no strings; saturating"},
                     {"CastLike", 15, castLike, "no strings; saturating"},
-                    {"Dropout", 7, dropout, "inference: the identity"},
+                    {"Dropout", 1, dropout, "inference: the identity"},
                     {"Identity", 1, identity},
                     {"Where", 9, where}});
 }

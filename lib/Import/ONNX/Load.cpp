@@ -18,8 +18,8 @@
 namespace cim::onnx {
 namespace {
 
-/// Handlers are written for this opset and later ones; older models are
-/// converted to it.
+/// Older models are converted to this opset as far as ONNX's converter can;
+/// handlers know most older definitions, so that one it refuses goes on as it is.
 constexpr int oldestNativeOpset = 7;
 /// Initializers above this size are kept from the ONNX library.
 constexpr size_t smallTensorBytes = 4096;
@@ -156,19 +156,16 @@ int defaultOpset(const cim_onnx::ModelProto &model) {
   return version;
 }
 
-/// Converts models older than the handlers.
-void convertVersion(const LoadOptions &options, cim_onnx::ModelProto &model) {
+/// Converts models of old opsets, if possible.
+void convertVersion(cim_onnx::ModelProto &model) {
   int opset = defaultOpset(model);
   if (opset == 0 || opset >= oldestNativeOpset)
     return;
   try {
-    model =
-        cim_onnx::version_conversion::ConvertVersion(model, oldestNativeOpset);
-  } catch (const std::exception &e) {
-    throw ImportError(options.what + ": cannot convert the model from opset " +
-                      std::to_string(opset) + " to " +
-                      std::to_string(oldestNativeOpset) + "; " +
-                      oneLine(e.what()) + "; export it with a newer opset");
+    model = cim_onnx::version_conversion::ConvertVersion(model,
+                                                         oldestNativeOpset);
+  } catch (const std::exception &) {
+    // The model stays as it was.
   }
 }
 
@@ -359,7 +356,7 @@ std::unique_ptr<Model> load(llvm::ArrayRef<char> bytes,
   for (const Tensor &weight : weights)
     constants.insert(weight.name);
   check(options, proto);
-  convertVersion(options, proto);
+  convertVersion(proto);
   for (const auto &tensor : proto.graph().initializer())
     constants.insert(tensor.name());
   InputShapes(options, *result).apply(*proto.mutable_graph(), constants);

@@ -456,7 +456,7 @@ LogicalResult einsum(NodeBinder &n) {
 
 void registerMatMul(Registry &registry) {
   registry.add("", {{"Einsum", 12, einsum},
-                    {"Gemm", 7, gemm},
+                    {"Gemm", 1, gemm},
                     {"MatMul", 1, matMul},
                     {"MatMulInteger", 10, matMulInteger, "vector unit"},
                     {"QLinearMatMul", 10, qLinearMatMul,

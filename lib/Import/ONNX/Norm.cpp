@@ -400,9 +400,9 @@ LogicalResult lrn(NodeBinder &n) {
 } // namespace
 
 void registerNorm(Registry &registry) {
-  registry.add("", {{"BatchNormalization", 7, batchNorm, "inference"},
+  registry.add("", {{"BatchNormalization", 1, batchNorm, "inference"},
                     {"GroupNormalization", 18, groupNorm},
-                    {"InstanceNormalization", 6, instanceNorm},
+                    {"InstanceNormalization", 1, instanceNorm},
                     {"LRN", 1, lrn},
                     {"LayerNormalization", 17, layerNorm},
                     {"LpNormalization", 1, lpNorm},

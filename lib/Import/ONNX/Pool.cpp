@@ -259,7 +259,7 @@ LogicalResult globalLpPool(NodeBinder &n) {
 } // namespace
 
 void registerPool(Registry &registry) {
-  registry.add("", {{"AveragePool", 7, averagePool},
+  registry.add("", {{"AveragePool", 1, averagePool},
                     {"GlobalAveragePool", 1, globalAveragePool},
                     {"GlobalLpPool", 2, globalLpPool},
                     {"GlobalMaxPool", 1, globalMaxPool},

@@ -24,9 +24,12 @@ LogicalResult setReshaped(NodeBinder &n, ArrayRef<int64_t> shape) {
 
 /// Fills in 0 (copy, unless allowzero) and -1 (what is left).
 LogicalResult reshape(NodeBinder &n) {
-  if (failed(n.needInputs(2)))
+  if (failed(n.needInputs(1)))
     return failure();
-  FailureOr<Shape> given = n.constantInts(1, "shape");
+  // An attribute until opset 4.
+  std::optional<Shape> attr = n.intsAttr("shape");
+  FailureOr<Shape> given =
+      attr && n.opset < 5 ? FailureOr<Shape>(*attr) : n.constantInts(1, "shape");
   if (failed(given))
     return failure();
   Shape shape = *given;
@@ -275,11 +278,11 @@ LogicalResult spaceToDepth(NodeBinder &n) {
 } // namespace
 
 void registerShape(Registry &registry) {
-  registry.add("", {{"Concat", 4, concat},
+  registry.add("", {{"Concat", 1, concat},
                     {"DepthToSpace", 1, depthToSpace},
                     {"Expand", 8, expand, "constant shape"},
                     {"Flatten", 1, flatten},
-                    {"Reshape", 5, reshape, "constant shape"},
+                    {"Reshape", 1, reshape, "constant shape"},
                     {"Shape", 1, shapeOp},
                     {"Size", 1, size},
                     {"SpaceToDepth", 1, spaceToDepth},

@@ -202,7 +202,7 @@ void registerSlice(Registry &registry) {
   registry.add("", {{"ReverseSequence", 10, reverseSequence},
                     {"Slice", 1, slice1},
                     {"Slice", 10, slice10, "constant bounds"},
-                    {"Split", 2, split, "constant sizes"}});
+                    {"Split", 1, split, "constant sizes"}});
 }
 
 } // namespace cim::onnx
