@@ -25,10 +25,9 @@ FlatSymbolRefAttr KernelTable::intern(KernelOp kernel, StringRef hint) {
   std::string base;
   for (char c : hint)
     base.push_back(llvm::isAlnum(c) ? c : '_');
-  unsigned count = names[base]++;
-  std::string name = count ? base + "_" + std::to_string(count) : base;
-  while (count && names.count(name))
-    name = base + "_" + std::to_string(++count);
+  std::string name = base;
+  for (unsigned i = 1; !names.insert(name).second; ++i)
+    name = base + "_" + std::to_string(i);
   kernel.setSymName(name);
   return entry->second = FlatSymbolRefAttr::get(kernel.getSymNameAttr());
 }

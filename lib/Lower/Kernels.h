@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace cim {
 
@@ -26,7 +27,7 @@ public:
 
 private:
   llvm::StringMap<mlir::FlatSymbolRefAttr> byText;
-  llvm::StringMap<unsigned> names;
+  llvm::StringSet<> names;
 };
 
 /// Assembles one kernel. Inputs are added while the body grows.

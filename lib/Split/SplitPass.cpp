@@ -202,10 +202,17 @@ void Splitter::run() {
       rest.push_back(&op);
   for (Operation *op : rest) {
     SmallVector<Operation *> group;
-    for (Value operand : op->getOperands())
-      if (auto fill = operand.getDefiningOp<linalg::FillOp>())
-        if (fill->hasOneUse() && !llvm::is_contained(group, fill))
-          group.push_back(fill);
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto fill = operand.get().getDefiningOp<linalg::FillOp>();
+      if (!fill)
+        continue;
+      if (!fill->hasOneUse()) { // shared start values are cheap to repeat
+        OpBuilder builder(op);
+        fill = cast<linalg::FillOp>(builder.clone(*fill));
+        operand.set(fill.getResult(0));
+      }
+      group.push_back(fill);
+    }
     group.push_back(op);
     outline(group);
   }
