@@ -3,6 +3,7 @@
 
 #include "cim/InitAll.h"
 
+#include "Pipelines.h"
 #include "dialects/CIM/IR/CIM.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -39,7 +40,10 @@ void registerAllDialects(mlir::DialectRegistry &registry) {
 #endif
 }
 
-void registerAllPasses() { mlir::registerTransformsPasses(); }
+void registerAllPasses() {
+  mlir::registerTransformsPasses();
+  registerPhasePipelines();
+}
 
 void registerAllTranslations() {
 #ifdef CIM_HAVE_EMIT

@@ -10,6 +10,6 @@
 
 int main(int argc, char **argv) {
   cim::registerAllTranslations();
-  return mlir::failed(mlir::mlirTranslateMain(
-      argc, argv, "cim-compiler translation driver"));
+  return mlir::failed(
+      mlir::mlirTranslateMain(argc, argv, "cim-compiler translation driver"));
 }
