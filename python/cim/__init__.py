@@ -1,0 +1,41 @@
+# Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiler and bit-exact, cycle-level device model for compute-in-memory NPUs.
+
+program = cim.compile("model.onnx", target="m50", quantize="int8",
+                      calibration={"x": images})
+outputs = program.run({"x": x})
+print(program.profile({"x": x}))
+"""
+
+from ._arrays import TensorInfo
+from ._cim import (
+    CompileError,
+    Error,
+    LoadError,
+    RunError,
+    Target,
+    __version__,
+    targets,
+)
+from ._compile import compile, interpret, phases
+from ._profile import Profile
+from ._program import Program, SourceRange, load
+
+__all__ = [
+    "CompileError",
+    "Error",
+    "LoadError",
+    "Profile",
+    "Program",
+    "RunError",
+    "SourceRange",
+    "Target",
+    "TensorInfo",
+    "__version__",
+    "compile",
+    "interpret",
+    "load",
+    "phases",
+    "targets",
+]

@@ -1,0 +1,71 @@
+// Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The compile side as the Python module sees it: plain data in and out, no MLIR
+// in this header and no exception from behind it. Statuses carry the one line
+// for the user. Nothing here needs the interpreter lock; every call has a
+// context of its own, so calls may run side by side.
+#ifndef CIM_PYTHON_COMPILE_H
+#define CIM_PYTHON_COMPILE_H
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cim/Program/Program.h"
+#include "cim/Runtime/Session.h"
+#include "cim/Support/Npz.h"
+
+namespace cim::python {
+
+/// Arguments of cim.compile.
+struct CompileRequest {
+  std::string path;       ///< Model file; empty: `bytes` is the model.
+  std::string_view bytes; ///< Serialized ONNX; outlives the call.
+  std::string modelName, externalDataDir;
+  std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
+  TargetSpec target;
+  std::string quantize = "none", ranges = "mse";
+  std::vector<std::pair<std::string, std::string>> layers; ///< regex, format
+  std::vector<std::string> disable;
+  int opt = 2;
+  unsigned threads = 0; ///< Host threads, 0: all.
+  size_t calibrationSamples = 512;
+  std::string calibrationPath; ///< .npz or folder; may be empty.
+  /// Views of arrays that outlive the call.
+  std::map<std::string, std::vector<NpyArray>> calibration;
+  std::string phase = "program"; ///< Stop after this one.
+  bool elideConstants = false;   ///< In `text`.
+};
+
+/// What compilation gave: a program, or the text of the phase stopped at.
+struct CompileOutcome {
+  std::string program; ///< .cimb bytes.
+  std::string text;
+  std::vector<std::pair<std::string, double>> seconds; ///< Per phase.
+  uint64_t peakRssBytes = 0;
+  std::vector<std::string> remarks;
+};
+
+absl::StatusOr<CompileOutcome> compile(const CompileRequest &request);
+
+/// Names and descriptions of the phases, in order.
+std::vector<std::pair<std::string, std::string>> phases();
+
+/// The program as text, one op per instruction.
+absl::StatusOr<std::string> disassemble(const Program &program,
+                                        bool elideConstants);
+
+/// Runs the reference interpreter on the function @main of tensor-level IR.
+/// Inputs and outputs have the names the function gives them (cim.name), or
+/// "0", "1", ... A leading dimension n times the function's means n runs, as
+/// for Session::run. Outputs come in the order of the function's results.
+absl::StatusOr<std::vector<std::pair<std::string, Array>>>
+interpret(std::string_view text, const NamedArrays &inputs);
+
+} // namespace cim::python
+
+#endif // CIM_PYTHON_COMPILE_H
