@@ -77,7 +77,7 @@ Body leakyRelu(NodeBinder &n) {
 }
 
 LogicalResult prelu(NodeBinder &n) {
-  if (failed(n.needInputs(2)))
+  if (failed(n.needInputs(2)) || failed(n.needTypeOfFirst({1})))
     return failure();
   std::optional<Shape> shape = broadcastShapes({n.shape(0), n.shape(1)});
   Value slope = n.input(1);

@@ -105,6 +105,14 @@ LogicalResult NodeBinder::needInputs(size_t count) {
   return success();
 }
 
+LogicalResult NodeBinder::needTypeOfFirst(ArrayRef<size_t> others) {
+  for (size_t i : others)
+    if (hasInput(i) && type(i) != type(0))
+      return fail("operand types differ",
+                  StringRef(name(type(0))) + " and " + name(type(i)));
+  return success();
+}
+
 const Attribute *NodeBinder::attribute(StringRef name) const {
   for (const Attribute &attr : node.attributes)
     if (attr.name == name)

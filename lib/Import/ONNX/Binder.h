@@ -68,6 +68,8 @@ public:
   void replaceInput(size_t i, mlir::Value value) { inputs[i].value = value; }
   /// Fails unless the first `count` inputs are present.
   mlir::LogicalResult needInputs(size_t count);
+  /// Fails when input `i`, if present, has another type than input 0.
+  mlir::LogicalResult needTypeOfFirst(llvm::ArrayRef<size_t> others);
 
   // Attributes; a value of another kind fails like a missing one.
   const Attribute *attribute(llvm::StringRef name) const;

@@ -132,7 +132,7 @@ LogicalResult checkBias(NodeBinder &n, size_t i, int64_t channels) {
 }
 
 LogicalResult conv(NodeBinder &n) {
-  if (failed(n.needInputs(2)))
+  if (failed(n.needInputs(2)) || failed(n.needTypeOfFirst({1, 2})))
     return failure();
   ConvOperands c;
   c.groups = n.intAttr("group", 1);
@@ -312,7 +312,7 @@ FailureOr<Window> readTransposedWindow(NodeBinder &n) {
 /// A transposed convolution is a convolution, stride 1, of the input with zeros
 /// between its elements by the flipped weights.
 LogicalResult convTranspose(NodeBinder &n) {
-  if (failed(n.needInputs(2)))
+  if (failed(n.needInputs(2)) || failed(n.needTypeOfFirst({1, 2})))
     return failure();
   int64_t groups = n.intAttr("group", 1);
   if (failed(checkConv(n, groups, true)) ||

@@ -20,6 +20,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -551,6 +552,11 @@ OwningOpRef<ModuleOp> GraphImporter::run(const std::string &modelName) {
     return success();
   });
   if (failed(verify(*module))) {
+    if (!model.inferenceProblem.empty()) {
+      error = modelName + ": types or shapes of the model do not fit; " +
+              model.inferenceProblem + "; correct the model";
+      return nullptr;
+    }
     error = modelName + ": the importer made invalid IR (" + problem +
             "); internal error; report this as a bug";
     return nullptr;
@@ -574,6 +580,8 @@ importModel(StringRef bytes, std::shared_ptr<const void> owner,
             const ImportOptions &options, MLIRContext &context,
             std::string &error) {
   error.clear();
+  // Names in messages come from the model and may hold anything.
+  llvm::scope_exit sanitize([&] { error = onnx::oneLine(error); });
   loadImportDialects(context);
   std::unique_ptr<onnx::Model> model =
       onnx::loadModel(ArrayRef<char>(bytes.data(), bytes.size()),

@@ -19,7 +19,8 @@ namespace cim::onnx {
 namespace {
 
 /// Older models are converted to this opset as far as ONNX's converter can;
-/// handlers know most older definitions, so that one it refuses goes on as it is.
+/// handlers know most older definitions, so that one it refuses goes on as it
+/// is.
 constexpr int oldestNativeOpset = 7;
 /// Initializers above this size are kept from the ONNX library.
 constexpr size_t smallTensorBytes = 4096;
@@ -162,8 +163,8 @@ void convertVersion(cim_onnx::ModelProto &model) {
   if (opset == 0 || opset >= oldestNativeOpset)
     return;
   try {
-    model = cim_onnx::version_conversion::ConvertVersion(model,
-                                                         oldestNativeOpset);
+    model =
+        cim_onnx::version_conversion::ConvertVersion(model, oldestNativeOpset);
   } catch (const std::exception &) {
     // The model stays as it was.
   }

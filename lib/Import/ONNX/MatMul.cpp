@@ -162,9 +162,8 @@ namespace {
 LogicalResult matMul(NodeBinder &n) {
   if (failed(n.needInputs(2)))
     return failure();
-  if (n.type(0) != n.type(1))
-    return n.fail("operand types differ",
-                  StringRef(name(n.type(0))) + " and " + name(n.type(1)));
+  if (failed(n.needTypeOfFirst({1})))
+    return failure();
   FailureOr<Value> y =
       emitNumpyMatMul(n, {n.input(0), n.input(1), {}, false, false, {}});
   if (failed(y))
@@ -222,7 +221,7 @@ Value scaled(NodeBinder &n, Value value, double factor) {
 }
 
 LogicalResult gemm(NodeBinder &n) {
-  if (failed(n.needInputs(2)))
+  if (failed(n.needInputs(2)) || failed(n.needTypeOfFirst({1, 2})))
     return failure();
   if (n.rank(0) != 2 || n.rank(1) != 2)
     return n.fail("operands are not matrices", "shapes " + toText(n.shape(0)) +
@@ -393,6 +392,9 @@ std::optional<Value> einsumAsMatMul(NodeBinder &n, const Equation &q,
 LogicalResult einsum(NodeBinder &n) {
   if (failed(n.needInputs(std::max<size_t>(n.numInputs(), 1))))
     return failure();
+  for (size_t i = 1; i < n.numInputs(); ++i)
+    if (failed(n.needTypeOfFirst({i})))
+      return failure();
   FailureOr<Equation> q = parseEquation(n);
   if (failed(q))
     return failure();

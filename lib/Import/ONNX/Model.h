@@ -161,6 +161,9 @@ std::unique_ptr<Function> schemaFunction(const Node &node,
                                          llvm::ArrayRef<TypeInfo> inputs,
                                          int opset, std::string &error);
 
+/// `text` on one line, control characters replaced.
+std::string oneLine(const std::string &text);
+
 /// Version in which the operator's definition in force at `opset` was made;
 /// 0 when ONNX does not know the operator.
 int schemaVersion(const std::string &domain, const std::string &opType,

@@ -46,9 +46,6 @@ Function toFunction(const cim_onnx::FunctionProto &proto);
 Attribute toAttribute(cim_onnx::AttributeProto &proto);
 cim_onnx::NodeProto toProto(const Node &node);
 
-/// `text` on one line.
-std::string oneLine(const std::string &text);
-
 } // namespace cim::onnx
 
 #endif // CIM_LIB_IMPORT_ONNX_PROTO_H

@@ -28,8 +28,8 @@ LogicalResult reshape(NodeBinder &n) {
     return failure();
   // An attribute until opset 4.
   std::optional<Shape> attr = n.intsAttr("shape");
-  FailureOr<Shape> given =
-      attr && n.opset < 5 ? FailureOr<Shape>(*attr) : n.constantInts(1, "shape");
+  FailureOr<Shape> given = attr && n.opset < 5 ? FailureOr<Shape>(*attr)
+                                               : n.constantInts(1, "shape");
   if (failed(given))
     return failure();
   Shape shape = *given;
