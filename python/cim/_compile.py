@@ -122,7 +122,7 @@ def _model(model, external_data):
     if hasattr(model, "SerializeToString"):
         try:
             data = model.SerializeToString()
-        except Exception as problem:  # protobuf's own error types vary
+        except Exception as problem:  # noqa: BLE001 (protobuf has several)
             raise CompileError(
                 f"model: it cannot be serialized ({problem}); models of 2 GiB and"
                 " more need external data; save it with external data and give the"

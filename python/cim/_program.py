@@ -161,19 +161,35 @@ class Program:
             raise CompileError(
                 "phase: 'program' is the binary program; use 'isa' for its text"
             )
+        return self._compile_to(phase, elide_constants=elide_constants)[phase]
+
+    def save_ir(self, folder, *, elide_constants=True):
+        """Writes the text of every phase into `folder`, as 0-import.mlir and so
+        on; returns the paths. Compiles again, once."""
+        texts = self._compile_to(
+            "allocate", all_texts=True, elide_constants=elide_constants
+        )
+        texts["isa"] = self._handle.disassemble(elide_constants)
+        os.makedirs(folder, exist_ok=True)
+        paths = []
+        for number, (phase, text) in enumerate(texts.items()):
+            paths.append(os.path.join(folder, f"{number}-{phase}.mlir"))
+            with open(paths[-1], "w", encoding="utf-8") as file:
+                file.write(text)
+        return paths
+
+    def _compile_to(self, phase, **more):
         if self._origin is None:
             raise CompileError(
                 f"phase: '{phase}' is not kept in program files, only 'isa' is; compile"
                 " the model with cim.compile and ask that program"
             )
+        target, arguments = self._origin
         if _stamp(self._origin) != self._stamp:
             raise CompileError(
-                f"{self._origin[1]['path']}: changed since it was compiled; compile it"
-                " again"
+                f"{arguments['path']}: changed since it was compiled; compile it again"
             )
-        target, arguments = self._origin
-        arguments = {**arguments, "phase": phase, "elide_constants": elide_constants}
-        return _cim.compile(target, arguments)["text"]
+        return _cim.compile(target, {**arguments, "phase": phase, **more})["texts"]
 
     def _run_in_parts(self, session, arrays):
         runs = count_runs(arrays, self.inputs)

@@ -135,17 +135,23 @@ absl::StatusOr<CompileOutcome> compile(const CompileRequest &request) {
     context.setThreadPool(pool);
   prepareContext(context);
   std::string error;
+  CompileOutcome outcome;
+  if (options.stopAfter != Phase::Program)
+    options.observer = [&](Phase phase, mlir::ModuleOp module) {
+      // The text of instructions is a phase of its own, after the program.
+      bool wanted = request.allTexts || phase == options.stopAfter;
+      if (wanted && phase != Phase::Program)
+        outcome.texts.emplace_back(name(phase),
+                                   print(module, request.elideConstants));
+    };
   mlir::FailureOr<CompileResult> result = run(request, options, context, error);
   if (mlir::failed(result))
     return invalidArgument(error);
-  CompileOutcome outcome;
   outcome.seconds = std::move(result->seconds);
   outcome.peakRssBytes = result->peakRssBytes;
   outcome.remarks = std::move(result->remarks);
-  if (options.stopAfter != Phase::Program) {
-    outcome.text = print(*result->module, request.elideConstants);
+  if (options.stopAfter != Phase::Program)
     return outcome;
-  }
   // The program's constants are views into the context; its bytes outlive it.
   CIM_ASSIGN_OR_RETURN(outcome.program, serializeProgram(*result->program));
   return outcome;

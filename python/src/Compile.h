@@ -38,14 +38,16 @@ struct CompileRequest {
   /// Views of arrays that outlive the call.
   std::map<std::string, std::vector<NpyArray>> calibration;
   std::string phase = "program"; ///< Stop after this one.
-  bool elideConstants = false;   ///< In `text`.
+  /// Keep the text of every phase up to there, not of the last one alone.
+  bool allTexts = false;
+  bool elideConstants = false; ///< In the texts.
 };
 
 /// What compilation gave: a program, or the text of the phase stopped at.
 struct CompileOutcome {
-  std::string program; ///< .cimb bytes.
-  std::string text;
-  std::vector<std::pair<std::string, double>> seconds; ///< Per phase.
+  std::string program;                                    ///< .cimb bytes.
+  std::vector<std::pair<std::string, std::string>> texts; ///< Phase, IR.
+  std::vector<std::pair<std::string, double>> seconds;    ///< Per phase.
   uint64_t peakRssBytes = 0;
   std::vector<std::string> remarks;
 };

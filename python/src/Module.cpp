@@ -477,6 +477,7 @@ py::dict compile(const cim::TargetSpec &target, const py::dict &arguments) {
   set(request.calibrationSamples, arguments, "calibration_samples");
   set(request.calibrationPath, arguments, "calibration_path");
   set(request.phase, arguments, "phase");
+  set(request.allTexts, arguments, "all_texts");
   set(request.elideConstants, arguments, "elide_constants");
   py::object bytes;
   if (arguments.contains("bytes")) {
@@ -492,11 +493,13 @@ py::dict compile(const cim::TargetSpec &target, const py::dict &arguments) {
     return cim::python::compile(request);
   }();
   cim::python::CompileOutcome value = take(errors.compile, std::move(outcome));
-  py::dict seconds, result;
+  py::dict seconds, texts, result;
+  for (const auto &[phase, text] : value.texts)
+    texts[py::str(phase)] = text;
   for (const auto &[phase, time] : value.seconds)
     seconds[py::str(phase)] = time;
   result["program"] = py::bytes(value.program);
-  result["text"] = value.text;
+  result["texts"] = texts;
   result["seconds"] = seconds;
   result["peak_rss_bytes"] = value.peakRssBytes;
   result["remarks"] = value.remarks;
