@@ -1,0 +1,64 @@
+# Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The device computes what the reference interpreter says, bit for bit, and the
+same every time."""
+
+import numpy as np
+import pytest
+
+import cim
+
+FORMATS = ["int8", "w5a8", "bfp16", "none"]
+SWITCHES = ["fuse", "overlap", "copies", "cores", "resident", "reroll"]
+
+
+@pytest.mark.parametrize("quantize", FORMATS)
+@pytest.mark.parametrize("network", ["resnet8", "encoder"])
+def test_device_equals_interpreter(shipped, images, network, quantize):
+    program = shipped(network, quantize)
+    x = {"x": images[:2]}
+    wanted = cim.interpret(program.ir("quantize"), x)
+    got = program.run(x, mode="full", sanitize=True)
+    assert list(got) == list(wanted) == ["logits"]
+    assert got["logits"].tobytes() == wanted["logits"].tobytes()
+
+
+@pytest.mark.parametrize("network", ["resnet8", "encoder"])
+def test_threads_change_nothing(shipped, images, network):
+    program = shipped(network, "int8")
+    x = {"x": images[:3]}
+    one, two = (program.profile(x, threads=threads) for threads in (1, 2))
+    assert one.outputs["logits"].tobytes() == two.outputs["logits"].tobytes()
+    assert one.report == two.report
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("quantize", ["int8", "bfp16"])
+def test_compiling_again_gives_the_same_bytes(model, samples, quantize, threads):
+    first, second = (
+        cim.compile(
+            model, quantize=quantize, calibration={"x": samples}, threads=count
+        ).to_bytes()
+        for count in (0, threads)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("switch", [*SWITCHES, SWITCHES])
+def test_optimisations_change_no_bit(model, program, samples, switch):
+    disable = [switch] if isinstance(switch, str) else switch
+    other = cim.compile(
+        model, quantize="int8", calibration={"x": samples}, disable=disable
+    )
+    assert other.to_bytes() != program.to_bytes() or switch in ("copies", "cores")
+    x = {"x": samples[:2]}
+    got = other.run(x, mode="full", sanitize=True)["y"]
+    assert got.tobytes() == program.run(x)["y"].tobytes()
+
+
+@pytest.mark.parametrize("opt", [0, 1, 3])
+def test_levels_change_no_bit(model, program, samples, opt):
+    other = cim.compile(model, quantize="int8", calibration={"x": samples}, opt=opt)
+    x = {"x": samples[:2]}
+    got = other.run(x, mode="full", sanitize=True)["y"]
+    assert got.tobytes() == program.run(x)["y"].tobytes()
