@@ -5,12 +5,11 @@
 import os
 from pathlib import Path
 
+import cim
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-
-import cim
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "examples" / "fashion_mnist"

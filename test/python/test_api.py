@@ -6,12 +6,11 @@ import json
 import subprocess
 import threading
 
+import cim
 import numpy as np
 import onnx
 import pytest
 from conftest import DATA, small_model
-
-import cim
 
 
 def test_models_come_as_path_bytes_or_proto(tmp_path, model, samples):

@@ -4,11 +4,10 @@
 
 import re
 
+import cim
 import numpy as np
 import pytest
 from conftest import DATA, small_model
-
-import cim
 
 
 def message(error):
@@ -198,7 +197,7 @@ def test_bad_targets(tmp_path):
     with pytest.raises(cim.LoadError, match="macro_rows: 1.5; an integer"):
         m50.replace(macro_rows=1.5)
     with pytest.raises(AttributeError, match="no field 'cores'"):
-        m50.cores
+        _ = m50.cores
     with pytest.raises(cim.LoadError):
         cim.Target.load("no-such-target")
     path = tmp_path / "bad.yaml"
@@ -213,8 +212,8 @@ def test_bad_text_for_the_interpreter(program, samples):
         ("func.func @main(", "line 1"),
         ("module {}", "no function @main"),
         (
-            "func.func @main(%a: tensor<?xf32>) -> tensor<?xf32> {"
-            " return %a : tensor<?xf32> }",
+            """func.func @main(%a: tensor<?xf32>) -> tensor<?xf32> {
+                 return %a : tensor<?xf32> }""",
             "static shape",
         ),
         (

@@ -3,10 +3,8 @@
 """The device computes what the reference interpreter says, bit for bit, and the
 same every time."""
 
-import numpy as np
-import pytest
-
 import cim
+import pytest
 
 FORMATS = ["int8", "w5a8", "bfp16", "none"]
 SWITCHES = ["fuse", "overlap", "copies", "cores", "resident", "reroll"]
