@@ -16,7 +16,11 @@ namespace cim {
 FlatSymbolRefAttr KernelTable::intern(KernelOp kernel, StringRef hint) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  kernel.print(stream, OpPrintingFlags().enableDebugInfo(false));
+  // Local scope and no verification: printing must not look at the module.
+  kernel.print(stream, OpPrintingFlags()
+                           .enableDebugInfo(false)
+                           .useLocalScope()
+                           .assumeVerified());
   auto [entry, isNew] = byText.try_emplace(text);
   if (!isNew) {
     kernel.erase();
