@@ -49,9 +49,9 @@ LogicalResult BufferOp::verify() {
     return emitOpError("buffer_c3: ")
            << stringifyBufferKind(kind) << " buffers are in dram, found "
            << stringifyMemorySpace(getMem().getSpace());
-  if (getOffset() && *getOffset() % 64)
+  if (int64_t offset = getOffset().value_or(0); offset < 0 || offset % 64)
     return emitOpError("buffer_c4: offset ")
-           << *getOffset() << " is not a multiple of 64";
+           << offset << " is not a multiple of 64";
   return success();
 }
 
@@ -111,6 +111,9 @@ LogicalResult WriteWeightsOp::verify() {
       getStrides().size() != 2 || getCopies().size() != 4)
     return emitOpError("write_c1: position, shape and strides have two "
                        "entries, copies four");
+  if (getShape()[0] < 1 || getShape()[1] < 1)
+    return emitOpError("write_c1: shape ")
+           << getShape()[0] << " x " << getShape()[1] << " is not positive";
   int64_t planes = getPlanes();
   WeightFormat format = getFormat();
   bool ok = format == WeightFormat::planes ? planes >= 1 && planes <= 8
@@ -128,6 +131,12 @@ LogicalResult MacOp::verify() {
       getPosition().size() != 2)
     return emitOpError("mac_c1: 1 to 4 m loops, 1 to 4 k loops, two entries in "
                        "position and shape");
+  if (getMStrides().size() != getMSizes().size() ||
+      getKStrides().size() != getKSizes().size())
+    return emitOpError("mac_c1: ")
+           << getMSizes().size() << " m and " << getKSizes().size()
+           << " k loops have " << getMStrides().size() << " and "
+           << getKStrides().size() << " strides";
   int64_t rows = 1;
   for (int64_t size : getKSizes())
     rows *= size;
@@ -149,6 +158,9 @@ LogicalResult VectorOp::verify() {
   size_t count = getBuffers().size();
   if (getSizes().empty() || getSizes().size() > 6)
     return emitOpError("vector_c1: 1 to 6 loops, found ") << getSizes().size();
+  for (int64_t size : getSizes())
+    if (size < 1)
+      return emitOpError("vector_c1: loop size ") << size << " is not positive";
   if (getOffsets().size() != count || getStrides().size() != count ||
       getGathers().size() != count)
     return emitOpError("vector_c1: ")
@@ -158,5 +170,114 @@ LogicalResult VectorOp::verify() {
     if (!list || list.size() != static_cast<int64_t>(getSizes().size()))
       return emitOpError("vector_c1: one stride per loop and operand");
   }
+  for (Attribute gather : getGathers()) {
+    auto list = dyn_cast<DenseI64ArrayAttr>(gather);
+    if (!list || list.size() % 2)
+      return emitOpError("vector_c1: a gather list holds pairs of extent and "
+                         "stride");
+  }
+  return success();
+}
+
+LogicalResult VectorOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(getOperation(),
+                                                          getKernelAttr());
+  if (!kernel)
+    return emitOpError("vector_c2: ")
+           << getKernelAttr() << " is not a cim.kernel of the module";
+  size_t wanted = kernel.getNumInputs() + kernel.getOutputTypes().size();
+  if (getBuffers().size() != wanted)
+    return emitOpError("vector_c2: ")
+           << getKernelAttr() << " has " << wanted << " operands, found "
+           << getBuffers().size();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+/// True for what a kernel's body may hold before its terminator (kernel_c2).
+static bool isKernelBodyOp(Operation &op) {
+  if (isa<KernelQuantizeOp, KernelDequantizeOp, KernelIndexOp, KernelGatherOp>(
+          op))
+    return true;
+  StringRef dialect = op.getName().getDialectNamespace();
+  if ((dialect != "arith" && dialect != "math") || op.getNumRegions())
+    return false;
+  return llvm::none_of(op.getResultTypes(),
+                       [](Type type) { return isa<ShapedType>(type); });
+}
+
+LogicalResult KernelOp::verifyRegions() {
+  Block &block = getBody().front();
+  auto outputs = getOutputTypes().getAsValueRange<TypeAttr>();
+  SmallVector<Type> types(outputs.begin(), outputs.end());
+  int64_t inputs = getNumInputs();
+  int64_t arguments = block.getNumArguments();
+  if (inputs < 0 || arguments != inputs + static_cast<int64_t>(types.size()))
+    return emitOpError("kernel_c1: ")
+           << inputs << " inputs and " << types.size() << " outputs, but "
+           << arguments << " block arguments";
+  for (auto [i, type] : llvm::enumerate(types))
+    if (Type found = block.getArgument(inputs + i).getType(); found != type)
+      return emitOpError("kernel_c1: the old value of output ")
+             << i << " has type " << found << ", the output " << type;
+  auto yield =
+      block.empty() ? KernelYieldOp() : dyn_cast<KernelYieldOp>(block.back());
+  if (!yield)
+    return emitOpError("kernel_c3: the body ends with cim.kernel_yield");
+  for (Operation &op : block.without_terminator())
+    if (!isKernelBodyOp(op))
+      return op.emitOpError("kernel_c2: the vector unit runs scalar arith, "
+                            "math and cim.kernel_* ops only");
+  if (TypeRange(yield.getValues()) != TypeRange(types))
+    return yield.emitOpError(
+        "kernel_c3: operand types are not the kernel's output types");
+  return success();
+}
+
+LogicalResult KernelIndexOp::verify() {
+  int64_t loop = getLoop();
+  if (loop < 0 || loop > 5)
+    return emitOpError("kernel_index_c1: loop is 0 to 5, found ") << loop;
+  return success();
+}
+
+LogicalResult KernelGatherOp::verify() {
+  auto kernel = cast<KernelOp>((*this)->getParentOp());
+  int64_t operand = getOperand();
+  if (operand < 0 || operand >= static_cast<int64_t>(kernel.getNumInputs()) ||
+      operand >= (*this)->getBlock()->getNumArguments())
+    return emitOpError("kernel_gather_c1: the kernel has ")
+           << kernel.getNumInputs() << " inputs, found operand " << operand;
+  Type type = (*this)->getBlock()->getArgument(operand).getType();
+  if (type != getType())
+    return emitOpError("kernel_gather_c1: input ")
+           << operand << " has elements of type " << type << ", the result is "
+           << getType();
+  return success();
+}
+
+/// Scales divide or multiply: not zero, negative, infinite or NaN.
+static bool isScale(const APFloat &scale) {
+  return scale.isFiniteNonZero() && !scale.isNegative();
+}
+
+LogicalResult KernelQuantizeOp::verify() {
+  int64_t low = getLow(), high = getHigh();
+  if (low > high)
+    return emitOpError("kernel_quantize_c1: range [")
+           << low << ", " << high << "] is empty";
+  if (!isScale(getScale()))
+    return emitOpError("kernel_quantize_c1: scale ")
+           << getScaleAttr() << " is not positive";
+  return success();
+}
+
+LogicalResult KernelDequantizeOp::verify() {
+  if (!isScale(getScale()))
+    return emitOpError("kernel_dequantize_c1: scale ")
+           << getScaleAttr() << " is not positive";
   return success();
 }

@@ -114,7 +114,8 @@ def CIM_WriteWeightsOp : CIM_Op<"write_weights"> {
     for the strided formats.
 
     Constraints:
-    - write_c1: position, shape and strides have two entries, copies four.
+    - write_c1: position, shape and strides have two entries, copies four; the shape
+      is positive.
     - write_c2: planes is 1 to 8 for planes, 8 for int8, 2 to 16 otherwise.
   }];
   let arguments = (ins AnyMemRef:$src, I64Attr:$src_offset,
@@ -148,8 +149,8 @@ def CIM_MacOp : CIM_Op<"mac", [AttrSizedOperandSegments]> {
     im2col copy. The element type of the activation buffer gives the activation type.
 
     Constraints:
-    - mac_c1: 1 to 4 m loops and 1 to 4 k loops; the product of the k sizes is the
-      tile's rows.
+    - mac_c1: 1 to 4 m loops and 1 to 4 k loops of positive size, each with a stride;
+      the product of the k sizes is the tile's rows; every access inside its buffer.
     - mac_c2: `bias` is present exactly when init is bias.
   }];
   let arguments = (ins AnyMemRef:$act, AnyMemRef:$acc, Optional<AnyMemRef>:$bias,
@@ -172,7 +173,8 @@ def CIM_MacOp : CIM_Op<"mac", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def CIM_VectorOp : CIM_Op<"vector", [AttrSizedOperandSegments]> {
+def CIM_VectorOp : CIM_Op<"vector", [AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Runs a vector kernel over a loop nest (device.md D4.5)";
   let description = [{
     Operand j of the kernel is `operands[j]` at `offsets[j]` with `strides[j]` (one byte
@@ -182,7 +184,8 @@ def CIM_VectorOp : CIM_Op<"vector", [AttrSizedOperandSegments]> {
 
     Constraints:
     - vector_c1: 1 to 6 loops of positive size; one offset, stride list and gather list per operand.
-    - vector_c2: `kernel` names a `cim.kernel` of the module with as many operands.
+    - vector_c2: `kernel` names a `cim.kernel` of the module with as many operands
+      (inputs and outputs).
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyMemRef>:$buffers,
                        DenseI64ArrayAttr:$sizes, DenseI64ArrayAttr:$reductions,
@@ -202,16 +205,22 @@ def CIM_KernelOp : CIM_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> {
   let summary = "Micro-program of the vector unit";
   let description = [{
     A straight-line program run once per iteration. Block arguments are the
-    operands' elements: first the inputs, then (for reductions and partial updates) the old
-    values of the outputs that the body uses; `cim.kernel_yield` stores the outputs.
-    Body ops are scalar `arith` and `math` ops, `cim.kernel_quantize`, `cim.kernel_dequantize`,
-    `cim.kernel_index` and `cim.kernel_gather`.
+    operands' elements: first the inputs, then the old values of all outputs
+    (for reductions and partial updates); `cim.kernel_yield` stores the outputs.
+
+    Constraints:
+    - kernel_c1: one block argument per input, then one of each output's type.
+    - kernel_c2: body ops are scalar `arith` and `math` ops without regions,
+      `cim.kernel_quantize`, `cim.kernel_dequantize`, `cim.kernel_index` and
+      `cim.kernel_gather`.
+    - kernel_c3: the body ends with a `cim.kernel_yield` of the output types.
 
     ```mlir
-    cim.kernel @requant(i32, f32) -> (i8) {
-    ^bb0(%acc: i32, %m: f32):
-      ...
-      cim.kernel_yield %q : i8
+    cim.kernel @scale inputs 2 outputs [f32] {
+    ^bb0(%acc: i32, %m: f32, %old: f32):
+      %x = arith.sitofp %acc : i32 to f32
+      %y = arith.mulf %x, %m : f32
+      cim.kernel_yield %y : f32
     }
     ```
   }];
@@ -219,39 +228,66 @@ def CIM_KernelOp : CIM_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> {
                        TypeArrayAttr:$output_types);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{ $sym_name `inputs` $num_inputs `outputs` $output_types attr-dict-with-keyword $body }];
+  let hasRegionVerifier = 1;
 }
 
-def CIM_KernelIndexOp : CIM_Op<"kernel_index", [Pure]> {
+def CIM_KernelIndexOp : CIM_Op<"kernel_index", [Pure, HasParent<"KernelOp">]> {
   let summary = "Index of a loop of the kernel's nest";
-  let description = [{ The iteration number of loop `loop` plus the op's index base. }];
+  let description = [{
+    The iteration number of loop `loop` plus the op's index base.
+
+    Constraints:
+    - kernel_index_c1: `loop` is 0 to 5.
+
+    ```mlir
+    %i = cim.kernel_index 0
+    ```
+  }];
   let arguments = (ins I64Attr:$loop);
   let results = (outs Index:$result);
   let assemblyFormat = "$loop attr-dict";
+  let hasVerifier = 1;
 }
 
-def CIM_KernelGatherOp : CIM_Op<"kernel_gather", [Pure]> {
+def CIM_KernelGatherOp : CIM_Op<"kernel_gather", [Pure, HasParent<"KernelOp">]> {
   let summary = "Element of an operand at computed indices";
   let description = [{
     Loads element (indices) of kernel input `operand`; an index outside the
     operand's extents is a fault (device.md section 6).
+
+    Constraints:
+    - kernel_gather_c1: `operand` is an input of the kernel, of the result's type.
+
+    ```mlir
+    %x = cim.kernel_gather 1 [%i] : f32
+    ```
   }];
   let arguments = (ins I64Attr:$operand, Variadic<Index>:$indices);
   let results = (outs AnyType:$result);
   let assemblyFormat = "$operand `[` $indices `]` attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
-def CIM_KernelYieldOp : CIM_Op<"kernel_yield", [Pure, Terminator, ReturnLike]> {
+def CIM_KernelYieldOp : CIM_Op<"kernel_yield", [Pure, Terminator, ReturnLike,
+                                                HasParent<"KernelOp">]> {
   let summary = "Stores the outputs of a kernel";
-  let description = [{ Operand types equal the kernel's output types. }];
+  let description = [{ Operand types equal the kernel's output types (kernel_c3). }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "$values `:` type($values) attr-dict";
 }
 
-def CIM_KernelQuantizeOp : CIM_Op<"kernel_quantize", [Pure]> {
+def CIM_KernelQuantizeOp : CIM_Op<"kernel_quantize", [Pure, HasParent<"KernelOp">]> {
   let summary = "Quantizes a float (numerics Q1)";
   let description = [{
     `clamp(rne(x / scale) + zero, low, high)`; with scale 1 the second half of a
     requantization (Q3).
+
+    Constraints:
+    - kernel_quantize_c1: low <= high; scale is positive.
+
+    ```mlir
+    %q = cim.kernel_quantize %x scale 5.000000e-01 zero -3 range [-128, 127] : i8
+    ```
   }];
   let arguments = (ins F32:$input, F32Attr:$scale, I64Attr:$zero, I64Attr:$low,
                        I64Attr:$high);
@@ -260,16 +296,27 @@ def CIM_KernelQuantizeOp : CIM_Op<"kernel_quantize", [Pure]> {
     $input `scale` $scale `zero` $zero `range` `[` $low `,` $high `]` attr-dict
     `:` type($result)
   }];
+  let hasVerifier = 1;
 }
 
-def CIM_KernelDequantizeOp : CIM_Op<"kernel_dequantize", [Pure]> {
+def CIM_KernelDequantizeOp : CIM_Op<"kernel_dequantize", [Pure, HasParent<"KernelOp">]> {
   let summary = "Dequantizes an integer (numerics Q2)";
-  let description = [{ `f32(x - zero) * scale`. }];
+  let description = [{
+    `f32(x - zero) * scale`.
+
+    Constraints:
+    - kernel_dequantize_c1: scale is positive.
+
+    ```mlir
+    %x = cim.kernel_dequantize %q scale 5.000000e-01 zero -3 : i8
+    ```
+  }];
   let arguments = (ins AnyInteger:$input, F32Attr:$scale, I64Attr:$zero);
   let results = (outs F32:$result);
   let assemblyFormat = [{
     $input `scale` $scale `zero` $zero attr-dict `:` type($input)
   }];
+  let hasVerifier = 1;
 }
 
 def CIM_StageEnum : I32EnumAttr<"StageKind", "when a stage runs", [
