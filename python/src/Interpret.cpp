@@ -93,7 +93,7 @@ public:
   run(const NamedArrays &inputs);
 
 private:
-  static std::string where(Location loc) {
+  static std::string where(mlir::Location loc) {
     if (auto at = dyn_cast<FileLineColLoc>(loc))
       return "line " + std::to_string(at.getLine()) + ": ";
     if (auto name = dyn_cast<NameLoc>(loc))
