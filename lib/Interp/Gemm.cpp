@@ -87,9 +87,9 @@ public:
     auto get =
         reinterpret_cast<Get>(dlsym(RTLD_DEFAULT, "omp_get_max_threads"));
     set = reinterpret_cast<Set>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
-    if (threads > 0 && get && set) {
+    if (get && set) {
       before = get();
-      set(threads);
+      set(threads > 0 ? threads : 1);
     }
   }
   ~OpenMPThreads() {

@@ -24,8 +24,9 @@ void gemm(const uint32_t *left, int64_t leftPitch, const uint32_t *right,
           int64_t columns, int64_t depth);
 
 /// out = left * right, dense row-major fp32, through oneDNN: any order of
-/// additions. `accumulate` adds to `out`. `threads` 0: the library's choice.
-/// False when the library refuses.
+/// additions. `accumulate` adds to `out`. `threads` 0 means 1: products are
+/// small and waiting threads cost more than they bring. False when the library
+/// refuses.
 bool fastGemm(const float *left, const float *right, float *out, int64_t rows,
               int64_t columns, int64_t depth, bool accumulate, int threads);
 
