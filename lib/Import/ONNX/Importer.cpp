@@ -539,11 +539,11 @@ OwningOpRef<ModuleOp> GraphImporter::run(const std::string &modelName) {
   func.getBody().push_back(new Block());
   func.getBody().front().addArguments(argTypes, argLocs);
   for (const std::string &remark : model.remarks)
-    emitRemark(loc) << remark;
+    emitRemark(b.getUnknownLoc()) << remark;
   if (failed(importGraph(func)))
     return nullptr;
   if (!model.inferenceProblem.empty())
-    emitWarning(loc) << modelName << ": ONNX's shape inference fails ("
+    emitWarning(b.getUnknownLoc()) << modelName << ": ONNX's shape inference fails ("
                      << model.inferenceProblem << ")";
   std::string problem;
   ScopedDiagnosticHandler handler(b.getContext(), [&](Diagnostic &diagnostic) {
