@@ -168,8 +168,8 @@ def main():
             f"{reference:.1f} % of {len(labels)} images (ONNX Runtime)",
         )
     logits, hits, seconds = classify(program, images, labels)
-    loss = "" if reference is None else f", {reference - hits:+.1f} points lost"
-    say("int8 accuracy", f"{hits:.1f} %{loss} (device model, {seconds:.1f} s)")
+    change = "" if reference is None else f", {hits - reference:+.1f} points"
+    say("int8 accuracy", f"{hits:.1f} %{change} (device model, {seconds:.1f} s)")
     check_exact(program, images, logits)
 
     profile = program.profile({"x": images[:1]})

@@ -286,7 +286,7 @@ def test_layer_formats(model, samples):
     )
     formats = {}
     for layer in program.report["layers"]:
-        for node in layer["nodes"]:
+        for node in ", ".join(layer["nodes"]).split(", "):
             formats.setdefault(node, set()).add(layer["format"])
     assert "w8a8" in formats["first"]
     assert "w5a8" in formats["second"]

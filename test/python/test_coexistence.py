@@ -78,7 +78,7 @@ def run(*packages):
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("order", itertools.permutations(PACKAGES))
+@pytest.mark.parametrize("order", list(itertools.permutations(PACKAGES)))
 def test_onnx_and_onnxruntime(order):
     pytest.importorskip("onnxruntime")
     run(*order)
