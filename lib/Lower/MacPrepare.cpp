@@ -7,6 +7,7 @@
 #include "WeightPacking.h"
 
 #include "cim/IR/Constants.h"
+#include "cim/Schedule/Solver.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Threading.h"
@@ -33,6 +34,22 @@ static Value macMultiplier(Operation *mac) {
   return cast<MatmulOp>(mac).getMultiplier();
 }
 
+/// The attribute, which may have been edited, as the validator reads it.
+static schedule::MacSchedule toSchedule(ScheduleAttr attr) {
+  schedule::MacSchedule s;
+  s.m.assign(attr.getM().begin(), attr.getM().end());
+  s.n = attr.getN();
+  s.kChannels = attr.getK().front();
+  s.kKernel.assign(attr.getK().begin() + 1, attr.getK().end());
+  s.split = static_cast<schedule::Split>(attr.getSplit());
+  s.cores = attr.getCores();
+  s.weights = static_cast<schedule::Home>(attr.getWeights());
+  s.sets = attr.getSets();
+  s.copies = attr.getCopies();
+  s.accBlock = attr.getAccBlock();
+  return s;
+}
+
 LogicalResult MacLowering::prepare() {
   schedule = region.getScheduleAttr();
   size_t mDims = geometry.problem.m.size();
@@ -40,6 +57,12 @@ LogicalResult MacLowering::prepare() {
       schedule.getK().size() != mDims + 1 || schedule.getN() < 1)
     return region.emitError("has no schedule of ")
            << mDims << " m dimensions; run the schedule phase";
+  absl::Status legal =
+      schedule::validate(geometry.problem, toSchedule(schedule), tiles.target);
+  if (!legal.ok())
+    return region.emitError("schedule cannot be executed: ")
+           << std::string(legal.message())
+           << "; correct it or run the schedule phase";
   if (mDims > 4)
     return region.emitError("has ")
            << mDims

@@ -1,5 +1,7 @@
 // Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 #include "cim/Schedule/Solver.h"
@@ -17,7 +19,9 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
     return broken("schedule has ", s.m.size(), " row tiles and ",
                   s.kKernel.size(), " kernel tiles; the region has ",
                   p.m.size(), " row dimensions");
-  int64_t rows = 1, arrayRows = s.kChannels, positions = 1, patch = 1;
+  // Attributes may be edited by hand: no product below may overflow.
+  int64_t rows = 1, arrayRows = std::min<int64_t>(s.kChannels, t.arrayRows()),
+          positions = 1, patch = 1;
   for (size_t i = 0; i < s.m.size(); ++i) {
     if (s.m[i] < 1 || s.kKernel[i] < 1)
       return broken("tile of dimension ", i, " is not positive");
@@ -31,7 +35,10 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   arrayRows *= positions;
   if (s.n < 1 || s.n > t.arrayCols())
     return broken("n = ", s.n, "; the array has ", t.arrayCols(), " columns");
-  if (s.kChannels < 1 || arrayRows > t.arrayRows())
+  if (s.kChannels < 1 || s.kChannels > t.arrayRows())
+    return broken("k tile has ", s.kChannels, " channels; the array has ",
+                  t.arrayRows(), " rows");
+  if (arrayRows > t.arrayRows())
     return broken("k tile has ", arrayRows, " rows; the array has ",
                   t.arrayRows());
   if (p.bfp && positions > 1 && s.kChannels > t.bfpBlockRows)
@@ -41,6 +48,13 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   if (p.bfp && s.kChannels % t.bfpBlockRows && s.kChannels < p.channels)
     return broken("k tile of ", s.kChannels, " channels cuts a block of ",
                   t.bfpBlockRows, " (numerics B2)");
+  int64_t perTile = groupsPerTile(p, t.arrayRows(), t.arrayCols());
+  if (perTile > 1 && s.kChannels < p.channels * perTile)
+    return broken("k tile of ", s.kChannels, " channels; ", perTile,
+                  " groups of ", p.channels, " channels share a tile");
+  if ((s.weights == Home::Computed) != p.computedWeights)
+    return broken("weights = computed is for products of two computed "
+                  "operands, and for all of those");
   if (s.sets < 1 || s.sets > t.weightSets)
     return broken("sets = ", s.sets, "; a core has ", t.weightSets);
   if (s.cores < 1 || s.cores > t.coresPerChip)
@@ -50,7 +64,7 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   int64_t room = (t.macrosDown / down) * (t.macrosAcross / across);
   if (s.copies < 1 || s.copies > room)
     return broken("copies = ", s.copies, "; the array has room for ", room);
-  int64_t acc = rows * s.n * 4 * s.accBlock;
+  int64_t acc = rows * s.n * 4 * std::min<int64_t>(s.accBlock, t.accBytes);
   if (s.accBlock < 1 || acc > static_cast<int64_t>(t.accBytes))
     return broken("accumulators take ", acc, " bytes; ACC has ", t.accBytes);
   int64_t patchBytes = patch * s.kChannels * p.actBytes;

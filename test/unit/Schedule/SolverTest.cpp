@@ -209,7 +209,7 @@ const Broken broken[] = {
     {"not positive", [](MacProblem &, MacSchedule &s) { s.kKernel[0] = 0; }},
     {"n = 33", [](MacProblem &, MacSchedule &s) { s.n = 33; }},
     {"n = 0", [](MacProblem &, MacSchedule &s) { s.n = 0; }},
-    {"k tile has 33 rows",
+    {"k tile has 33 channels",
      [](MacProblem &p, MacSchedule &s) { p.channels = s.kChannels = 33; }},
     {"k tile has", [](MacProblem &, MacSchedule &s) { s.kChannels = 0; }},
     {"k tile has 96 rows",
@@ -228,6 +228,19 @@ const Broken broken[] = {
        p.channels = 64;
        s.kChannels = 20;
      }},
+    {"2 groups of 16 channels share a tile",
+     [](MacProblem &p, MacSchedule &s) {
+       p.groups = 2;
+       p.channels = p.n = s.kChannels = 16;
+     }},
+    {"weights = computed",
+     [](MacProblem &, MacSchedule &s) { s.weights = Home::Computed; }},
+    {"weights = computed",
+     [](MacProblem &p, MacSchedule &) { p.computedWeights = true; }},
+    {"accumulators take",
+     [](MacProblem &, MacSchedule &s) { s.accBlock = INT64_MAX; }},
+    {"k tile has",
+     [](MacProblem &, MacSchedule &s) { s.kChannels = INT64_MAX; }},
     {"sets = 3", [](MacProblem &, MacSchedule &s) { s.sets = 3; }},
     {"cores = 3", [](MacProblem &, MacSchedule &s) { s.cores = 3; }},
     {"cores = 0", [](MacProblem &, MacSchedule &s) { s.cores = 0; }},
