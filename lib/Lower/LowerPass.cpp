@@ -70,6 +70,12 @@ LogicalResult Lowering::run() {
         BufferKind::input,
         name ? name.getValue().str() : "arg" + std::to_string(i), physical,
         storedType(type.getElementType()), MemorySpace::dram);
+    view.buffer.getDefiningOp()->setAttr(
+        "cim.shape",
+        DenseI64ArrayAttr::get(func.getContext(), type.getShape()));
+    if (func.getArgAttr(i, "cim.unsigned"))
+      view.buffer.getDefiningOp()->setAttr("cim.unsigned",
+                                           UnitAttr::get(func.getContext()));
     setView(argument, view);
   }
   Operation *terminator = func.getBody().front().getTerminator();
@@ -103,6 +109,12 @@ LogicalResult Lowering::run() {
         BufferKind::output,
         name ? name.getValue().str() : "result" + std::to_string(i), physical,
         storedType(type.getElementType()), MemorySpace::dram);
+    view.buffer.getDefiningOp()->setAttr(
+        "cim.shape",
+        DenseI64ArrayAttr::get(func.getContext(), type.getShape()));
+    if (func.getResultAttr(i, "cim.unsigned"))
+      view.buffer.getDefiningOp()->setAttr("cim.unsigned",
+                                           UnitAttr::get(func.getContext()));
     copy(viewOf(value), view);
   }
   return success();

@@ -81,16 +81,41 @@ static void simplify(LoopNest &nest) {
   }
 }
 
-/// Puts parallel loops in the order of the first output's strides, largest
-/// first, so that stores and their contiguous runs are innermost. Reduction
-/// loops keep their order and stay inside (numerics F5 allows both).
+/// The operand whose strides decide the order of loops: one in DRAM if there is
+/// any, where short runs cost whole bursts (device.md D4.5), else the first
+/// output.
+static const LoopNest::Operand *orderingOperand(const LoopNest &nest) {
+  const LoopNest::Operand *best = nullptr;
+  int64_t bestSpan = 0;
+  for (const LoopNest::Operand &operand : nest.operands) {
+    auto buffer = operand.view.buffer.getDefiningOp<BufferOp>();
+    if (!buffer || buffer.getMem().getSpace() != MemorySpace::dram ||
+        !operand.gather.empty())
+      continue;
+    int64_t span = 1;
+    for (auto [size, stride] : llvm::zip_equal(nest.sizes, operand.strides))
+      if (stride)
+        span *= size;
+    if (span > bestSpan) {
+      bestSpan = span;
+      best = &operand;
+    }
+  }
+  if (best)
+    return best;
+  for (const LoopNest::Operand &operand : nest.operands)
+    if (operand.isOutput)
+      return &operand;
+  return nullptr;
+}
+
+/// Puts parallel loops in the order of one operand's strides, largest first, so
+/// that its contiguous runs are innermost. Reduction loops keep their order
+/// and stay inside (numerics F5 allows both).
 static SmallVector<int64_t> preferredOrder(const LoopNest &nest) {
   SmallVector<int64_t> order =
       llvm::to_vector(llvm::seq<int64_t>(0, nest.sizes.size()));
-  const LoopNest::Operand *output = nullptr;
-  for (const LoopNest::Operand &operand : nest.operands)
-    if (operand.isOutput && !output)
-      output = &operand;
+  const LoopNest::Operand *output = orderingOperand(nest);
   llvm::sort(order, [&](int64_t a, int64_t b) {
     if (nest.reduction[a] != nest.reduction[b])
       return !nest.reduction[a];

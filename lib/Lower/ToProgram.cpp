@@ -31,6 +31,22 @@ std::vector<Dim> dims(llvm::ArrayRef<int64_t> sizes,
   return result;
 }
 
+/// The unsigned type of the same width: MLIR integers carry no sign.
+DType asUnsigned(DType type) {
+  switch (type) {
+  case DType::I8:
+    return DType::U8;
+  case DType::I16:
+    return DType::U16;
+  case DType::I32:
+    return DType::U32;
+  case DType::I64:
+    return DType::U64;
+  default:
+    return type;
+  }
+}
+
 class ProgramBuilder {
 public:
   ProgramBuilder(mlir::ModuleOp module, Program &program)
@@ -119,6 +135,8 @@ LogicalResult ProgramBuilder::buffers() {
     TensorInfo info{op.getName().str(), *dtype, list(type.getShape()), at, {}};
     if (auto shape = op->getAttrOfType<mlir::DenseI64ArrayAttr>("cim.shape"))
       info.shape = list(shape);
+    if (op->hasAttr("cim.unsigned"))
+      info.type = asUnsigned(info.type);
     switch (op.getKind()) {
     case ir::BufferKind::input:
       program.inputs.push_back(info);

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <map>
-#include <queue>
 
 #include "InstructionCost.h"
 
@@ -46,80 +46,71 @@ private:
   std::map<uint64_t, double> tiles;
 };
 
-/// A memory several instructions use at once.
-class SharedMemory {
-public:
-  explicit SharedMemory(double rate) : rate(rate) {}
-  /// Factor by which a transfer of `bytes` over `duration` from `start` is
-  /// slower.
-  double slowdown(double start, double bytes, double duration) {
-    if (bytes <= 0 || duration <= 0)
-      return 1;
-    std::erase_if(active, [&](const Transfer &x) { return x.end <= start; });
-    double wanted = bytes / duration;
-    for (const Transfer &x : active)
-      wanted += x.rate;
-    return std::max(1.0, wanted / rate);
-  }
-  void add(double start, double bytes, double end) {
-    if (bytes > 0 && end > start)
-      active.push_back({end, bytes / (end - start)});
-  }
+/// Shared memories; L1 and ACC are counted per core.
+enum Resource { Dram, L2, L1, Acc, NumResources };
 
-private:
-  struct Transfer {
-    double end, rate;
-  };
-  double rate;
-  std::vector<Transfer> active;
+/// An instruction that runs: first its startup, then its work, slowed down by
+/// the most oversubscribed memory it uses.
+struct Active {
+  size_t queue = 0;
+  unsigned core = 0;
+  double startup = 0, remaining = 0; ///< Cycles at full speed.
+  double rate[NumResources] = {};    ///< Bytes per cycle at full speed.
+  double speed = 1;
 };
 
 class Simulation {
 public:
   Simulation(const Program &program, const Stage &stage)
       : program(program), stage(stage), t(program.target), planes(t),
-        dram(t.dramEffectiveBytesPerCycle()), l2(t.l2BytesPerCycle) {}
+        capacity{t.dramEffectiveBytesPerCycle() * t.chips,
+                 t.l2BytesPerCycle * t.chips, t.l1BytesPerCycle,
+                 t.accBytesPerCycle} {}
   Estimate run();
 
 private:
-  struct Head {
-    double ready;
-    size_t queue;
-    bool operator>(const Head &other) const {
-      return std::tie(ready, queue) > std::tie(other.ready, other.queue);
-    }
-  };
-  /// Earliest start of the queue's next instruction, or nothing if a wait is
-  /// still open.
-  bool readyAt(size_t queue, double &time) const;
-  double execute(size_t queue, double start);
+  bool ready(size_t queue) const;
+  void start(size_t queue);
+  void setSpeeds();
+  void complete(const Active &done);
+  unsigned coreOf(const Queue &queue) const {
+    return queue.chip * t.coresPerChip + queue.core;
+  }
 
   const Program &program;
   const Stage &stage;
   const TargetSpec &t;
   PlaneTable planes;
-  SharedMemory dram, l2;
-  std::map<std::pair<unsigned, unsigned>, SharedMemory> l1, acc;
+  double capacity[NumResources];
+  double now = 0;
   std::vector<size_t> next;
-  std::vector<double> freeAt;
-  std::vector<std::vector<double>> signals; ///< Completion times, sorted.
+  std::vector<bool> busy;
+  std::vector<uint64_t> counts; ///< Of semaphores.
+  std::vector<Active> active;
   std::map<std::string, std::pair<double, double>> spans;
 };
 
-bool Simulation::readyAt(size_t queue, double &time) const {
-  const Instruction &inst = stage.queues[queue].instructions[next[queue]];
-  time = freeAt[queue];
-  for (const Wait &wait : inst.waits) {
-    const std::vector<double> &times = signals[wait.id];
-    if (wait.value > times.size())
+bool Simulation::ready(size_t index) const {
+  const Queue &queue = stage.queues[index];
+  if (busy[index] || next[index] >= queue.instructions.size())
+    return false;
+  for (const Wait &wait : queue.instructions[next[index]].waits)
+    if (counts[wait.id] < wait.value)
       return false;
-    if (wait.value)
-      time = std::max(time, times[wait.value - 1]);
-  }
+  // Single-port arrays: writes and MACs of a core exclude each other.
+  bool array =
+      queue.engine == Engine::Mac || queue.engine == Engine::WeightWrite;
+  if (!t.dualPort && array)
+    for (const Active &other : active) {
+      Engine engine = stage.queues[other.queue].engine;
+      if (other.core == coreOf(queue) &&
+          (engine == Engine::Mac || engine == Engine::WeightWrite))
+        return false;
+    }
   return true;
 }
 
-double Simulation::execute(size_t index, double start) {
+void Simulation::start(size_t index) {
   const Queue &queue = stage.queues[index];
   const Instruction &inst = queue.instructions[next[index]];
   InstructionCost cost = costOf(program, inst);
@@ -127,76 +118,96 @@ double Simulation::execute(size_t index, double start) {
     planes.write(queue, *write);
   if (auto *mac = std::get_if<Mac>(&inst.op))
     cost.engine *= planes.perRow(queue, *mac);
-  double duration =
-      std::max({cost.engine, cost.dram / t.dramEffectiveBytesPerCycle(),
-                cost.l2 / t.l2BytesPerCycle, cost.l1 / t.l1BytesPerCycle,
-                cost.acc / t.accBytesPerCycle});
-  double begin = start + cost.startup;
-  auto core = std::pair<unsigned, unsigned>(queue.chip, queue.core);
-  SharedMemory &coreL1 =
-      l1.try_emplace(core, SharedMemory(t.l1BytesPerCycle)).first->second;
-  SharedMemory &coreAcc =
-      acc.try_emplace(core, SharedMemory(t.accBytesPerCycle)).first->second;
-  double factor = std::max({dram.slowdown(begin, cost.dram, duration),
-                            l2.slowdown(begin, cost.l2, duration),
-                            coreL1.slowdown(begin, cost.l1, duration),
-                            coreAcc.slowdown(begin, cost.acc, duration)});
-  double end = std::ceil(begin + duration * factor);
-  dram.add(begin, cost.dram, end);
-  l2.add(begin, cost.l2, end);
-  coreL1.add(begin, cost.l1, end);
-  coreAcc.add(begin, cost.acc, end);
-  return end;
+  Active entry;
+  entry.queue = index;
+  entry.core = coreOf(queue);
+  entry.startup = cost.startup;
+  double bytes[NumResources] = {cost.dram, cost.l2, cost.l1, cost.acc};
+  entry.remaining = cost.engine;
+  for (int r = 0; r < NumResources; ++r)
+    entry.remaining = std::max(entry.remaining, bytes[r] / capacity[r]);
+  for (int r = 0; r < NumResources; ++r)
+    entry.rate[r] = entry.remaining > 0 ? bytes[r] / entry.remaining : 0;
+  busy[index] = true;
+  active.push_back(entry);
+  const std::string &layer = program.locations[inst.loc].layer;
+  auto [span, isNew] = spans.try_emplace(layer, now, now);
+  if (!isNew)
+    span->second.first = std::min(span->second.first, now);
+}
+
+/// Everyone slows down by the oversubscription of its scarcest memory.
+void Simulation::setSpeeds() {
+  double shared[2] = {};
+  std::map<unsigned, std::pair<double, double>> perCore;
+  for (const Active &a : active) {
+    if (a.startup > 0)
+      continue;
+    shared[0] += a.rate[Dram];
+    shared[1] += a.rate[L2];
+    perCore[a.core].first += a.rate[L1];
+    perCore[a.core].second += a.rate[Acc];
+  }
+  for (Active &a : active) {
+    double wanted[NumResources] = {shared[0], shared[1], perCore[a.core].first,
+                                   perCore[a.core].second};
+    a.speed = 1;
+    for (int r = 0; r < NumResources; ++r)
+      if (a.rate[r] > 0)
+        a.speed = std::min(a.speed, capacity[r] / wanted[r]);
+  }
+}
+
+void Simulation::complete(const Active &done) {
+  const Instruction &inst =
+      stage.queues[done.queue].instructions[next[done.queue]++];
+  busy[done.queue] = false;
+  if (inst.signal != kNoSemaphore)
+    ++counts[inst.signal];
+  auto &span = spans[program.locations[inst.loc].layer];
+  span.second = std::max(span.second, now);
 }
 
 Estimate Simulation::run() {
-  size_t count = stage.queues.size();
-  next.assign(count, 0);
-  freeAt.assign(count, 0);
-  signals.resize(program.semaphores);
-  double last = 0;
-  // Single-port arrays: writes and MACs of a core exclude each other.
-  std::map<std::pair<unsigned, unsigned>, double> portFree;
+  size_t queues = stage.queues.size();
+  next.assign(queues, 0);
+  busy.assign(queues, false);
+  counts.assign(program.semaphores, 0);
   while (true) {
-    size_t best = count;
-    double bestTime = 0;
-    for (size_t q = 0; q < count; ++q) {
-      double time;
-      if (next[q] >= stage.queues[q].instructions.size() || !readyAt(q, time))
-        continue;
-      Engine engine = stage.queues[q].engine;
-      if (!t.dualPort &&
-          (engine == Engine::Mac || engine == Engine::WeightWrite))
-        time = std::max(time,
-                        portFree[{stage.queues[q].chip, stage.queues[q].core}]);
-      if (best == count || time < bestTime) {
-        best = q;
-        bestTime = time;
-      }
-    }
-    if (best == count)
+    for (size_t q = 0; q < queues; ++q)
+      if (ready(q))
+        start(q);
+    if (active.empty())
       break;
-    double end = execute(best, bestTime);
-    const Queue &queue = stage.queues[best];
-    const Instruction &inst = queue.instructions[next[best]];
-    if (queue.engine == Engine::Mac || queue.engine == Engine::WeightWrite)
-      portFree[{queue.chip, queue.core}] = end;
-    freeAt[best] = end;
-    last = std::max(last, end);
-    if (inst.signal != kNoSemaphore) {
-      std::vector<double> &times = signals[inst.signal];
-      times.insert(std::upper_bound(times.begin(), times.end(), end), end);
+    setSpeeds();
+    double step = std::numeric_limits<double>::max();
+    for (const Active &a : active)
+      step = std::min(step, a.startup > 0 ? a.startup : a.remaining / a.speed);
+    now += step;
+    std::vector<Active> still;
+    std::vector<Active> done;
+    for (Active &a : active) {
+      if (a.startup > 0) {
+        a.startup = a.startup - step < 1e-6 ? 0 : a.startup - step;
+        if (a.startup == 0 && a.remaining <= 0) {
+          done.push_back(a);
+          continue;
+        }
+      } else {
+        a.remaining -= step * a.speed;
+        if (a.remaining < 1e-6) {
+          done.push_back(a);
+          continue;
+        }
+      }
+      still.push_back(a);
     }
-    const std::string &layer = program.locations[inst.loc].layer;
-    auto [span, isNew] = spans.try_emplace(layer, bestTime, end);
-    if (!isNew) {
-      span->second.first = std::min(span->second.first, bestTime);
-      span->second.second = std::max(span->second.second, end);
-    }
-    ++next[best];
+    active = std::move(still);
+    for (const Active &a : done)
+      complete(a);
   }
   Estimate result;
-  result.cycles = static_cast<uint64_t>(last);
+  result.cycles = static_cast<uint64_t>(std::ceil(now));
   for (const LayerInfo &layer : program.layers) {
     auto it = spans.find(layer.name);
     result.layerCycles.push_back(

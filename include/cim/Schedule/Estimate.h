@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Predicted cycles of a whole program, before anything runs. A second
-// implementation of device.md sections 4 and 5, simplified: an instruction that
-// starts while a shared memory is oversubscribed is slowed down by the
-// oversubscription at its start, and earlier ones are not revisited. The
-// report shows the prediction beside the simulated cycles.
+// implementation of device.md sections 4 and 5, simplified: an instruction is
+// slowed down by the oversubscription of its scarcest memory (the device shares
+// max-min fairly), and times are not rounded to cycles. The report shows the
+// prediction beside the simulated cycles.
 #ifndef CIM_SCHEDULE_ESTIMATE_H
 #define CIM_SCHEDULE_ESTIMATE_H
 
