@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // y = a[c] * mac(x) + b[c] with constants per output channel becomes part of
-// the MAC op: batch normalization, scales, bias additions. The op is recognised
-// by what it computes (an affine function of the MAC result), not by its
-// spelling.
+// the MAC op, and so does mac(a[c] * x + b[c]) with constants per input
+// channel: batch normalization, scales, bias additions. The op is recognised by
+// what it computes (an affine function of one operand), not by its spelling.
 #include "cim/Normalize/Passes.h"
+
+#include <cmath>
 
 #include "cim/IR/Constants.h"
 #include "dialects/CIM/IR/CIM.h"
@@ -131,98 +133,207 @@ private:
   llvm::MapVector<Value, ChannelConstant> constants;
 };
 
-/// Scales the weights and sets the bias of a MAC op.
-void scaleMac(Operation *mac, ArrayRef<Affine> channels) {
-  OpBuilder b(mac);
-  auto type = cast<RankedTensorType>(mac->getOperand(1).getType());
-  auto count = static_cast<int64_t>(channels.size());
-  bool conv = isa<ConvOp>(mac);
-  bool scales = llvm::any_of(channels, [](Affine a) { return a.scale != 1; });
-  ElementsAttr old = constantOf(mac->getOperand(1));
-  if (scales) {
-    std::vector<float> weights = values<float>(old);
-    int64_t perChannel = static_cast<int64_t>(weights.size()) / count;
-    for (size_t i = 0; i < weights.size(); ++i) {
-      int64_t channel = conv ? static_cast<int64_t>(i) / perChannel
-                             : static_cast<int64_t>(i) % count;
-      weights[i] = static_cast<float>(weights[i] * channels[channel].scale);
+/// A float MAC op whose weights and bias are constants, opened for change.
+class ConstantMac {
+public:
+  static std::optional<ConstantMac> open(Operation *op);
+  /// Input or output channels: a dimension of the activation or result.
+  int64_t channelDim() const {
+    return conv ? 1
+                : cast<RankedTensorType>(op->getResult(0).getType()).getRank() -
+                      1;
+  }
+  int64_t outs() const { return static_cast<int64_t>(bias.size()); }
+  int64_t ins() const {
+    return cast<RankedTensorType>(op->getOperand(0).getType())
+        .getDimSize(channelDim());
+  }
+  bool isPadded() {
+    return conv &&
+           llvm::any_of(conv.getPads(), [](int64_t pad) { return pad != 0; });
+  }
+
+  /// y becomes scale * y + offset, per output channel.
+  void applyAfter(ArrayRef<Affine> channels);
+  /// x becomes scale * x + offset, per input channel.
+  void applyBefore(ArrayRef<Affine> channels);
+
+  Operation *op;
+
+private:
+  explicit ConstantMac(Operation *op) : op(op), conv(dyn_cast<ConvOp>(op)) {}
+  /// Calls f(weight, input channel, output channel); weights are read now.
+  template <typename F>
+  void forWeights(F f) {
+    weights = values<float>(constantOf(op->getOperand(1)));
+    auto count = static_cast<int64_t>(weights.size());
+    if (!conv) {
+      for (int64_t i = 0; i < count; ++i)
+        f(weights[i], i / outs(), i % outs());
+      return;
     }
-    std::string name = "weights";
-    if (auto resource = dyn_cast<DenseResourceElementsAttr>(old))
-      name = resource.getRawHandle().getKey().str();
-    auto bytes = std::make_shared<std::vector<float>>(std::move(weights));
-    ElementsAttr attr = makeConstant(
-        type,
-        ArrayRef<char>(reinterpret_cast<const char *>(bytes->data()),
-                       bytes->size() * sizeof(float)),
-        name, bytes);
-    mac->setOperand(
-        1, arith::ConstantOp::create(b, mac->getOperand(1).getLoc(), attr));
+    auto type = cast<RankedTensorType>(conv.getWeights().getType());
+    int64_t perOut = count / outs(), perGroup = type.getDimSize(1);
+    int64_t kernel = perOut / perGroup;
+    int64_t outsOfGroup = outs() / static_cast<int64_t>(conv.getGroups());
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t out = i / perOut;
+      f(weights[i], out / outsOfGroup * perGroup + i / kernel % perGroup, out);
+    }
   }
-  Value oldBias =
-      conv ? cast<ConvOp>(mac).getBias() : cast<MatmulOp>(mac).getBias();
-  std::vector<double> bias(count, 0);
-  if (oldBias)
-    bias = values<double>(constantOf(oldBias));
-  bool any = static_cast<bool>(oldBias);
-  for (int64_t c = 0; c < count; ++c) {
+  void writeWeights();
+  void writeBias();
+
+  ConvOp conv;
+  std::vector<float> weights;
+  std::vector<double> bias;
+  bool hasBias = false;
+};
+
+std::optional<ConstantMac> ConstantMac::open(Operation *op) {
+  if (!op || !isa<ConvOp, MatmulOp>(op))
+    return std::nullopt;
+  ConstantMac mac(op);
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  auto weightType = cast<RankedTensorType>(op->getOperand(1).getType());
+  Value multiplier =
+      mac.conv ? mac.conv.getMultiplier() : cast<MatmulOp>(op).getMultiplier();
+  Value bias = mac.conv ? mac.conv.getBias() : cast<MatmulOp>(op).getBias();
+  ElementsAttr weights = constantOf(op->getOperand(1));
+  ElementsAttr biasAttr = bias ? constantOf(bias) : ElementsAttr();
+  if (!type.getElementType().isF32() || !weightType.getElementType().isF32() ||
+      multiplier || !weights || !hasData(weights) ||
+      (!mac.conv && weightType.getRank() != 2) ||
+      weightType.getNumElements() == 0 ||
+      (bias && (!biasAttr || !hasData(biasAttr))))
+    return std::nullopt;
+  mac.bias.assign(weightType.getDimSize(mac.conv ? 0 : 1), 0);
+  if (biasAttr)
+    mac.bias = values<double>(biasAttr);
+  mac.hasBias = static_cast<bool>(bias);
+  return mac;
+}
+
+void ConstantMac::applyAfter(ArrayRef<Affine> channels) {
+  if (llvm::any_of(channels, [](Affine a) { return a.scale != 1; })) {
+    forWeights([&](float &weight, int64_t, int64_t out) {
+      weight = static_cast<float>(weight * channels[out].scale);
+    });
+    writeWeights();
+  }
+  for (int64_t c = 0; c < outs(); ++c)
     bias[c] = bias[c] * channels[c].scale + channels[c].offset;
-    any |= bias[c] != 0;
-  }
-  if (!any)
+  writeBias();
+}
+
+void ConstantMac::applyBefore(ArrayRef<Affine> channels) {
+  forWeights([&](float &weight, int64_t in, int64_t out) {
+    bias[out] += weight * channels[in].offset;
+    weight = static_cast<float>(weight * channels[in].scale);
+  });
+  writeWeights();
+  writeBias();
+}
+
+void ConstantMac::writeWeights() {
+  OpBuilder b(op);
+  Value old = op->getOperand(1);
+  std::string name = "weights";
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(constantOf(old)))
+    name = resource.getRawHandle().getKey().str();
+  auto owner = std::make_shared<std::vector<float>>(weights);
+  ArrayRef<char> bytes(reinterpret_cast<const char *>(owner->data()),
+                       owner->size() * sizeof(float));
+  ElementsAttr attr =
+      makeConstant(cast<RankedTensorType>(old.getType()), bytes, name, owner);
+  op->setOperand(1, arith::ConstantOp::create(b, old.getLoc(), attr));
+}
+
+void ConstantMac::writeBias() {
+  if (!hasBias && llvm::all_of(bias, [](double value) { return value == 0; }))
     return;
+  OpBuilder b(op);
   Value value = arith::ConstantOp::create(
-      b, mac->getLoc(),
-      makeConstant(RankedTensorType::get({count}, b.getF32Type()),
+      b, op->getLoc(),
+      makeConstant(RankedTensorType::get({outs()}, b.getF32Type()),
                    ArrayRef<double>(bias), "bias"));
   if (conv)
-    cast<ConvOp>(mac).getBiasMutable().assign(value);
+    conv.getBiasMutable().assign(value);
   else
-    cast<MatmulOp>(mac).getBiasMutable().assign(value);
+    cast<MatmulOp>(op).getBiasMutable().assign(value);
+}
+
+/// The affine functions, by channel, that an elementwise generic computes of
+/// one operand; nothing when it computes something else.
+std::optional<std::vector<Affine>> affineOf(linalg::GenericOp op,
+                                            OpOperand &variable,
+                                            int64_t channelDim,
+                                            int64_t channels) {
+  if (op.getNumParallelLoops() != op.getNumLoops() || op.getNumResults() != 1 ||
+      !op.getMatchingIndexingMap(&variable).isIdentity() ||
+      !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() ||
+      op.getResult(0).getType() != variable.get().getType())
+    return std::nullopt;
+  AffineBody body(op, variable, channelDim);
+  if (!body.prepare())
+    return std::nullopt;
+  std::vector<Affine> result;
+  for (int64_t c = 0; c < channels; ++c) {
+    std::optional<Affine> affine = body.evaluate(c);
+    if (!affine || !std::isfinite(affine->scale) ||
+        !std::isfinite(affine->offset))
+      return std::nullopt;
+    result.push_back(*affine);
+  }
+  return result;
+}
+
+void fuseLocations(Operation *mac, linalg::GenericOp op) {
+  mac->setLoc(FusedLoc::get(mac->getContext(), {mac->getLoc(), op.getLoc()}));
 }
 
 /// Folds `op` into the MAC op it reads; true when it did.
-bool foldInto(linalg::GenericOp op) {
-  if (op.getNumParallelLoops() != op.getNumLoops() || op.getNumResults() != 1)
+bool foldIntoProducer(linalg::GenericOp op) {
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    if (!input->get().hasOneUse())
+      continue;
+    std::optional<ConstantMac> mac =
+        ConstantMac::open(input->get().getDefiningOp());
+    if (!mac)
+      continue;
+    auto channels = affineOf(op, *input, mac->channelDim(), mac->outs());
+    if (!channels)
+      continue;
+    mac->applyAfter(*channels);
+    fuseLocations(mac->op, op);
+    op.getResult(0).replaceAllUsesWith(mac->op->getResult(0));
+    op.erase();
+    return true;
+  }
+  return false;
+}
+
+/// Folds `op` into the MAC op that alone reads it. Padding is zero after `op`:
+/// where there is padding, an offset cannot move behind it.
+bool foldIntoConsumer(linalg::GenericOp op) {
+  if (op.getNumResults() != 1 || !op.getResult(0).hasOneUse())
+    return false;
+  OpOperand &use = *op.getResult(0).getUses().begin();
+  if (use.getOperandNumber() != 0)
+    return false;
+  std::optional<ConstantMac> mac = ConstantMac::open(use.getOwner());
+  if (!mac)
     return false;
   for (OpOperand *input : op.getDpsInputOperands()) {
-    Operation *mac = input->get().getDefiningOp();
-    if (!mac || !isa<ConvOp, MatmulOp>(mac) || !input->get().hasOneUse() ||
-        !op.getMatchingIndexingMap(input).isIdentity() ||
-        !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() ||
-        op.getResult(0).getType() != mac->getResult(0).getType())
+    auto channels = affineOf(op, *input, mac->channelDim(), mac->ins());
+    if (!channels)
       continue;
-    auto type = cast<RankedTensorType>(mac->getResult(0).getType());
-    Value multiplier = isa<ConvOp>(mac) ? cast<ConvOp>(mac).getMultiplier()
-                                        : cast<MatmulOp>(mac).getMultiplier();
-    Value bias = isa<ConvOp>(mac) ? cast<ConvOp>(mac).getBias()
-                                  : cast<MatmulOp>(mac).getBias();
-    ElementsAttr weights = constantOf(mac->getOperand(1));
-    bool plain =
-        type.getElementType().isF32() && !multiplier && weights &&
-        hasData(weights) && (!bias || constantOf(bias)) &&
-        (isa<ConvOp>(mac) ||
-         cast<RankedTensorType>(mac->getOperand(1).getType()).getRank() == 2) &&
-        cast<RankedTensorType>(mac->getOperand(1).getType())
-            .getElementType()
-            .isF32();
-    if (!plain)
-      continue;
-    int64_t channelDim = isa<ConvOp>(mac) ? 1 : type.getRank() - 1;
-    AffineBody body(op, *input, channelDim);
-    if (!body.prepare())
-      continue;
-    std::vector<Affine> channels;
-    for (int64_t c = 0; c < type.getDimSize(channelDim); ++c) {
-      std::optional<Affine> affine = body.evaluate(c);
-      if (!affine)
-        return false;
-      channels.push_back(*affine);
-    }
-    scaleMac(mac, channels);
-    OpBuilder b(op);
-    mac->setLoc(b.getFusedLoc({mac->getLoc(), op.getLoc()}));
-    op.getResult(0).replaceAllUsesWith(mac->getResult(0));
+    if (mac->isPadded() &&
+        llvm::any_of(*channels, [](Affine a) { return a.offset != 0; }))
+      return false;
+    mac->applyBefore(*channels);
+    fuseLocations(mac->op, op);
+    use.set(input->get());
     op.erase();
     return true;
   }
@@ -242,7 +353,8 @@ struct FoldScalesPass : PassWrapper<FoldScalesPass, OperationPass<ModuleOp>> {
     getOperation().walk([](func::FuncOp func) {
       SmallVector<linalg::GenericOp> generics(func.getOps<linalg::GenericOp>());
       for (linalg::GenericOp op : generics)
-        (void)foldInto(op);
+        if (!foldIntoProducer(op))
+          (void)foldIntoConsumer(op);
     });
   }
 };

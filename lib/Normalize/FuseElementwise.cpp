@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "cim/Normalize/Passes.h"
 
+#include "FoldConstants.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -80,6 +81,7 @@ std::unique_ptr<Pass> createFuseElementwisePass() {
 void buildNormalizePipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createFoldConstantsPass());
   pm.addPass(createFoldScalesPass());
   pm.addPass(createFuseElementwisePass());
   pm.addPass(createCanonicalizerPass());
@@ -88,8 +90,9 @@ void buildNormalizePipeline(OpPassManager &pm) {
 }
 
 void registerNormalizePasses() {
-  PassRegistration<FuseElementwisePass>();
+  registerPass(createFoldConstantsPass);
   registerPass(createFoldScalesPass);
+  registerPass(createFuseElementwisePass);
 }
 
 } // namespace cim
