@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace cim::ir;
@@ -101,10 +102,15 @@ private:
       return std::nullopt;
     Affine in[2];
     for (auto [i, operand] : llvm::enumerate(inner.getOperands())) {
+      // Constants stand in the body or, after canonicalization, outside.
+      FloatAttr constant;
       auto it = known.find(operand);
-      if (it == known.end())
+      if (it != known.end())
+        in[i] = it->second;
+      else if (matchPattern(operand, m_Constant(&constant)))
+        in[i] = {0, constant.getValueAsDouble()};
+      else
         return std::nullopt;
-      in[i] = it->second;
     }
     if (isa<arith::AddFOp>(inner))
       return Affine{in[0].scale + in[1].scale, in[0].offset + in[1].offset};
@@ -351,10 +357,14 @@ struct FoldScalesPass : PassWrapper<FoldScalesPass, OperationPass<ModuleOp>> {
   }
   void runOnOperation() override {
     getOperation().walk([](func::FuncOp func) {
+      // Chains fold from the MAC op outwards.
       SmallVector<linalg::GenericOp> generics(func.getOps<linalg::GenericOp>());
+      SmallVector<linalg::GenericOp> left;
       for (linalg::GenericOp op : generics)
         if (!foldIntoProducer(op))
-          (void)foldIntoConsumer(op);
+          left.push_back(op);
+      for (linalg::GenericOp op : llvm::reverse(left))
+        (void)foldIntoConsumer(op);
     });
   }
 };
