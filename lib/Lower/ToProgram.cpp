@@ -8,6 +8,7 @@
 #include "cim/IR/Constants.h"
 #include "dialects/CIM/IR/CIM.h"
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace cim {
 namespace {
@@ -71,6 +72,7 @@ private:
   llvm::DenseMap<mlir::Attribute, uint32_t> kernelIndex;
   llvm::DenseMap<mlir::Attribute, uint32_t> locationIndex;
   llvm::DenseMap<mlir::Attribute, uint32_t> layerIndex;
+  std::vector<std::vector<std::string>> layerNodes;
   llvm::DenseMap<MlirOp *, uint32_t> bufferIndex;
   /// Semaphore and count that mean "this operation has completed".
   llvm::DenseMap<MlirOp *, Wait> completion;
@@ -86,14 +88,12 @@ Address ProgramBuilder::address(Value buffer, int64_t offset) {
   return address;
 }
 
-/// Joins the names in a location; fused locations list every source node.
-void collectNames(mlir::Location loc, std::string &names) {
+/// The source nodes a location names, each once, in order.
+void collectNames(mlir::Location loc, std::vector<std::string> &names) {
   if (auto name = mlir::dyn_cast<mlir::NameLoc>(loc)) {
-    llvm::StringRef text = name.getName().getValue();
-    if (names.empty())
-      names = text.str();
-    else if (!llvm::StringRef(names).contains(text))
-      names += ", " + text.str();
+    std::string text = name.getName().str();
+    if (!llvm::is_contained(names, text))
+      names.push_back(text);
     return;
   }
   if (auto fused = mlir::dyn_cast<mlir::FusedLoc>(loc))
@@ -106,12 +106,19 @@ uint32_t ProgramBuilder::location(MlirOp *op) {
   if (!isNew)
     return entry->second;
   Location result;
-  collectNames(op->getLoc(), result.node);
+  std::vector<std::string> names;
+  collectNames(op->getLoc(), names);
+  result.node = llvm::join(names, ", ");
   if (auto fused = mlir::dyn_cast<mlir::FusedLoc>(op->getLoc()))
     if (auto layer =
             mlir::dyn_cast_or_null<mlir::StringAttr>(fused.getMetadata())) {
       result.layer = layer.getValue().str();
-      layerIndex.try_emplace(layer, layerIndex.size());
+      uint32_t index =
+          layerIndex.try_emplace(layer, layerIndex.size()).first->second;
+      layerNodes.resize(layerIndex.size());
+      for (std::string &name : names)
+        if (!llvm::is_contained(layerNodes[index], name))
+          layerNodes[index].push_back(name);
     }
   entry->second = program.locations.size();
   program.locations.push_back(result);
@@ -362,11 +369,8 @@ LogicalResult ProgramBuilder::run() {
   std::vector<LayerInfo> layers(layerIndex.size());
   for (auto [attr, index] : layerIndex)
     layers[index].name = mlir::cast<mlir::StringAttr>(attr).getValue().str();
-  for (const Location &location : program.locations)
-    for (LayerInfo &layer : layers)
-      if (layer.name == location.layer && !location.node.empty() &&
-          !llvm::is_contained(layer.nodes, location.node))
-        layer.nodes.push_back(location.node);
+  for (auto [layer, nodes] : llvm::zip_equal(layers, layerNodes))
+    layer.nodes = nodes;
   program.layers = std::move(layers);
   return success();
 }

@@ -3,6 +3,7 @@
 //
 // Figures derived from counters; docs/report.md has the definitions.
 #include <algorithm>
+#include <numeric>
 
 #include "cim/Runtime/Report.h"
 
@@ -27,6 +28,22 @@ Derived derive(const Program &program, const StageStats &stats) {
   d.boundRatio = ratio(static_cast<double>(program.lowerBoundCycles),
                        static_cast<double>(stats.cycles));
   return d;
+}
+
+std::vector<uint64_t> layerCycles(const StageStats &stats) {
+  std::vector<size_t> order(stats.layers.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::pair(stats.layers[a].lastCycle, a) <
+           std::pair(stats.layers[b].lastCycle, b);
+  });
+  std::vector<uint64_t> cycles(stats.layers.size(), 0);
+  uint64_t end = 0;
+  for (size_t i : order) {
+    cycles[i] = stats.layers[i].lastCycle - end;
+    end = stats.layers[i].lastCycle;
+  }
+  return cycles;
 }
 
 LayerLimit layerLimit(const Program &program, const LayerStats &layer) {

@@ -98,10 +98,11 @@ Json layers(const Program &program, const StageStats &stats) {
   const TargetSpec &target = program.target;
   double lanes = static_cast<double>(target.arrayRows()) * target.arrayCols() *
                  target.coresPerChip * target.chips;
+  std::vector<uint64_t> added = layerCycles(stats);
   for (size_t i = 0; i < program.layers.size(); ++i) {
     const LayerInfo &info = program.layers[i];
     LayerStats layer = i < stats.layers.size() ? stats.layers[i] : LayerStats();
-    uint64_t cycles = layer.lastCycle - layer.firstCycle;
+    uint64_t cycles = i < added.size() ? added[i] : 0;
     LayerLimit limit = layerLimit(program, layer);
     Json busy = Json::object();
     for (size_t e = 0; e < 5; ++e)

@@ -78,8 +78,8 @@ std::string summary(const Program &program, const Profile &profile) {
 }
 
 std::string layerRow(const Program &program, const LayerInfo &info,
-                     const LayerStats &layer, uint64_t allCycles) {
-  uint64_t cycles = layer.lastCycle - layer.firstCycle;
+                     const LayerStats &layer, uint64_t cycles,
+                     uint64_t allCycles) {
   const TargetSpec &target = program.target;
   double slots = static_cast<double>(target.arrayRows()) * target.arrayCols() *
                  target.coresPerChip * target.chips *
@@ -110,9 +110,8 @@ std::string reportText(const Program &program, const Profile &profile,
     return text;
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t(0));
-  auto cyclesOf = [&](size_t i) {
-    return steady.layers[i].lastCycle - steady.layers[i].firstCycle;
-  };
+  std::vector<uint64_t> added = layerCycles(steady);
+  auto cyclesOf = [&](size_t i) { return added[i]; };
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return cyclesOf(a) != cyclesOf(b) ? cyclesOf(a) > cyclesOf(b) : a < b;
   });
@@ -122,8 +121,8 @@ std::string reportText(const Program &program, const Profile &profile,
                         "layer", "op", "format", "cycles", "%", "predicted",
                         "MACs", "array%", "DRAM", "limited by");
   for (size_t i : order)
-    text +=
-        layerRow(program, program.layers[i], steady.layers[i], steady.cycles);
+    text += layerRow(program, program.layers[i], steady.layers[i], added[i],
+                     steady.cycles);
   if (order.size() < count)
     absl::StrAppendFormat(&text, "  and %d more layers\n",
                           count - order.size());

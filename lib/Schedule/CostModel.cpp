@@ -108,9 +108,16 @@ Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
 
   // Activations: once per (n pass, m tile) unless L1 keeps them.
   double patchBytes = g.patchPositions * double(g.patchChannels) * p.actBytes;
+  // Where L1 does not hold all patches: once per pass over n; where it does not
+  // even hold those of a block, once per weight tile (least recently used
+  // replacement keeps nothing of a longer cycle).
   double loads = share * mTiles * (g.patchPerK ? kTiles : 1);
-  if (!g.patchesStay)
+  if (!g.patchesStay) {
     loads *= nTiles;
+    bool blockFits = std::min<double>(s.accBlock, mTiles) <= g.patchSlots;
+    if (!g.patchPerK && !blockFits)
+      loads *= kTiles;
+  }
   double dmaRate =
       std::min<double>(t.dmaBytesPerCycle, t.l2BytesPerCycle / g.cores);
   double loadBytes = patchBytes;
@@ -134,8 +141,12 @@ Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   bool overlap = t.dualPort && s.sets > 1;
   double array =
       overlap ? std::max(cost.mac, cost.write) : cost.mac + cost.write;
-  double steady =
-      std::max({array, cost.vector, cost.load, cost.l2, cost.dram, cost.l1});
+  // Engines and memories never overlap perfectly: what is close to the largest
+  // costs something too. A high norm is the maximum with that softened.
+  double steady = 0;
+  for (double x : {array, cost.vector, cost.load, cost.l2, cost.dram, cost.l1})
+    steady += x * x * x * x;
+  steady = std::sqrt(std::sqrt(steady));
   // With one accumulator tile MACs wait for the epilogue and the reverse.
   if (g.accSlots < 2)
     steady = std::max(steady, array + cost.vector);

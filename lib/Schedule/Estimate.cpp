@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 
 #include "InstructionCost.h"
 
@@ -87,7 +88,7 @@ private:
   std::vector<bool> busy;
   std::vector<uint64_t> counts; ///< Of semaphores.
   std::vector<Active> active;
-  std::map<std::string, std::pair<double, double>> spans;
+  std::map<std::string, double> spans; ///< End of every layer.
 };
 
 bool Simulation::ready(size_t index) const {
@@ -130,10 +131,6 @@ void Simulation::start(size_t index) {
     entry.rate[r] = entry.remaining > 0 ? bytes[r] / entry.remaining : 0;
   busy[index] = true;
   active.push_back(entry);
-  const std::string &layer = program.locations[inst.loc].layer;
-  auto [span, isNew] = spans.try_emplace(layer, now, now);
-  if (!isNew)
-    span->second.first = std::min(span->second.first, now);
 }
 
 /// Everyone slows down by the oversubscription of its scarcest memory.
@@ -164,8 +161,8 @@ void Simulation::complete(const Active &done) {
   busy[done.queue] = false;
   if (inst.signal != kNoSemaphore)
     ++counts[inst.signal];
-  auto &span = spans[program.locations[inst.loc].layer];
-  span.second = std::max(span.second, now);
+  double &end = spans[program.locations[inst.loc].layer];
+  end = std::max(end, now);
 }
 
 Estimate Simulation::run() {
@@ -208,12 +205,23 @@ Estimate Simulation::run() {
   }
   Estimate result;
   result.cycles = static_cast<uint64_t>(std::ceil(now));
+  // What every layer adds: from the end of the layer before to its own.
+  std::vector<double> ends;
   for (const LayerInfo &layer : program.layers) {
     auto it = spans.find(layer.name);
-    result.layerCycles.push_back(
-        it == spans.end()
-            ? 0
-            : static_cast<uint64_t>(it->second.second - it->second.first));
+    ends.push_back(it == spans.end() ? 0 : it->second);
+  }
+  std::vector<size_t> order(ends.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::pair(ends[a], a) < std::pair(ends[b], b);
+  });
+  result.layerCycles.resize(ends.size());
+  double last = 0;
+  for (size_t i : order) {
+    result.layerCycles[i] =
+        static_cast<uint64_t>(std::max(0.0, ends[i] - last));
+    last = std::max(last, ends[i]);
   }
   return result;
 }

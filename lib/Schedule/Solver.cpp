@@ -67,6 +67,9 @@ std::vector<Search::KTile> Search::kTiles() const {
     }
   }
   kernels.push_back(ones);
+  int64_t kernelSize = 1;
+  for (int64_t size : whole)
+    kernelSize *= size;
   std::vector<KTile> tiles;
   std::set<std::pair<int64_t, std::vector<int64_t>>> seen;
   for (const auto &kernel : kernels) {
@@ -91,11 +94,12 @@ std::vector<Search::KTile> Search::kTiles() const {
             std::clamp<int64_t>(macros * t.macroRows / positions, 1, channels));
     }
     for (int64_t count : counts) {
-      if (p.bfp && count < channels)
-        count = positions > 1 ? std::min<int64_t>(count, t.bfpBlockRows)
-                              : roundDown(count, t.bfpBlockRows);
-      if (p.bfp && positions > 1)
+      // numerics B2: blocks come channel block by channel block, each over all
+      // kernel positions.
+      if (p.bfp && kernelSize > 1)
         count = std::min<int64_t>(count, t.bfpBlockRows);
+      else if (p.bfp && count < channels)
+        count = roundDown(count, t.bfpBlockRows);
       if (seen.insert({count, kernel}).second)
         tiles.push_back({count, kernel, count * positions});
     }

@@ -70,7 +70,8 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
     distinct *= kChunks;
   int64_t slots =
       std::min<int64_t>(64, budget / std::max<int64_t>(1, patchBytes));
-  patchesStay = nTilesPerCore == 1 || distinct <= slots;
+  patchSlots = std::max<int64_t>(1, std::min(slots, distinct * subPerCore));
+  patchesStay = distinct <= slots;
   accTileBytes = maxTileRows * std::min(s.n, chunkN) * 4;
   accSlots =
       static_cast<int64_t>(t.accBytes) / std::max<int64_t>(1, accTileBytes);

@@ -41,8 +41,11 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   if (arrayRows > t.arrayRows())
     return broken("k tile has ", arrayRows, " rows; the array has ",
                   t.arrayRows());
-  if (p.bfp && positions > 1 && s.kChannels > t.bfpBlockRows)
-    return broken("k tile of ", s.kChannels, " channels over ", positions,
+  int64_t kernelSize = 1;
+  for (const MDim &dim : p.m)
+    kernelSize *= dim.kernel;
+  if (p.bfp && kernelSize > 1 && s.kChannels > t.bfpBlockRows)
+    return broken("k tile of ", s.kChannels, " channels over ", kernelSize,
                   " kernel positions; blocks of ", t.bfpBlockRows,
                   " channels must not be reordered (numerics B2)");
   if (p.bfp && s.kChannels % t.bfpBlockRows && s.kChannels < p.channels)

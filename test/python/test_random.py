@@ -266,11 +266,6 @@ def test_block_size_of_the_target():
     check(*convolution(40), target="tiny", quantize="bfp16")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="tiles of one kernel position and several blocks break the order of B2",
-)
 @pytest.mark.parametrize("opt", [1, 2])
 def test_channels_beyond_a_block(opt):
     check(*convolution(130), target="sticker-im", quantize="bfp16", opt=opt)

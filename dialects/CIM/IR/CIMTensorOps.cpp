@@ -52,8 +52,7 @@ static LogicalResult verifyFormats(Operation *op, StringRef formatRule,
                weight.getIntOrFloatBitWidth() <= 8;
   bool computed = computedWeights && weightQuant &&
                   weightQuant.getStorageType().isInteger(8) &&
-                  weightQuant.isSigned() &&
-                  weightQuant.getZeroPoint() == 0 &&
+                  weightQuant.isSigned() && weightQuant.getZeroPoint() == 0 &&
                   actQuant.getZeroPoint() == 0;
   if (!plain && !computed)
     return op->emitOpError()

@@ -11,8 +11,8 @@
 namespace cim {
 
 /// Builds the device program from an allocated module. Constant segments are
-/// views into the module's resources, which must outlive the program. On failure
-/// an error has been emitted.
+/// views into the module's resources, which must outlive the program. On
+/// failure an error has been emitted.
 mlir::FailureOr<Program> buildProgram(mlir::ModuleOp module,
                                       const TargetSpec &target);
 

@@ -21,7 +21,19 @@ namespace cim {
 /// Element types of memory operands. Sub-byte integers and i1 occupy one byte
 /// per element in data memories (weights are packed as bit planes instead).
 enum class DType : uint8_t {
-  I1 = 0, I8, U8, I16, U16, I32, U32, I64, U64, F16, BF16, F32, F64,
+  I1 = 0,
+  I8,
+  U8,
+  I16,
+  U16,
+  I32,
+  U32,
+  I64,
+  U64,
+  F16,
+  BF16,
+  F32,
+  F64,
 };
 /// Bytes of one element in memory.
 unsigned byteSize(DType type);
@@ -96,7 +108,8 @@ struct WriteWeights {
   uint16_t row0 = 0, col0 = 0; ///< Position; multiples of the macro's size.
   uint16_t rows = 0, cols = 0;
   /// The tile is written `copies` times side by side, copy c at
-  /// row0 + (c / copyCols) * copyRowPitch, col0 + (c % copyCols) * copyColPitch.
+  /// row0 + (c / copyCols) * copyRowPitch, col0 + (c % copyCols) *
+  /// copyColPitch.
   uint16_t copies = 1, copyCols = 1;
   uint16_t copyRowPitch = 0, copyColPitch = 0;
   WeightFormat format = WeightFormat::Planes;
@@ -130,7 +143,7 @@ struct Mac {
   Address act;               ///< In L1.
   std::vector<Dim> m, k;     ///< At most 4 dimensions each.
   Address acc;               ///< In ACC.
-  int64_t accStride = 0;     ///< Bytes between rows of acc; columns are 4 apart.
+  int64_t accStride = 0; ///< Bytes between rows of acc; columns are 4 apart.
   AccInit init = AccInit::Zero;
   Address bias; ///< In L1; used by AccInit::Bias.
   bool operator==(const Mac &) const = default;
@@ -186,13 +199,13 @@ using Operation = std::variant<Nop, LoopBegin, LoopEnd, DmaCopy, DmaFill,
 
 /// Fields of an instruction that may change with the loop iteration.
 enum class StepField : uint8_t {
-  Src = 0,  ///< DmaCopy.src, WriteWeights.src, Mac.act (byte offset)
-  Dst,      ///< DmaCopy.dst, DmaFill.dst, Mac.acc (byte offset)
-  Bias,     ///< Mac.bias
-  Set,      ///< WriteWeights.set, Mac.set
-  WaitValue,///< waits[index].value
-  Operand,  ///< Vec/Ctrl operands[index].base
-  IndexBase,///< Vec.indexBase[index]
+  Src = 0,   ///< DmaCopy.src, WriteWeights.src, Mac.act (byte offset)
+  Dst,       ///< DmaCopy.dst, DmaFill.dst, Mac.acc (byte offset)
+  Bias,      ///< Mac.bias
+  Set,       ///< WriteWeights.set, Mac.set
+  WaitValue, ///< waits[index].value
+  Operand,   ///< Vec/Ctrl operands[index].base
+  IndexBase, ///< Vec.indexBase[index]
 };
 /// field += delta * (iteration number of loop level `loop`, outermost = 0).
 struct Step {
@@ -228,32 +241,106 @@ enum class MicroOp : uint8_t {
   Store,    ///< operands[imm] = args[0] at the current index
   Scatter,  ///< like Gather, storing args[0] at indices args[1..]
   // Casts: `type` is the destination, `srcType` the source.
-  Cast,         ///< numerics.md C1..C4 (int<->int wraps, float->int truncates
-                ///< and saturates, int->float and float->float round to even)
+  Cast, ///< numerics.md C1..C4 (int<->int wraps, float->int truncates
+        ///< and saturates, int->float and float->float round to even)
   Bitcast,
-  Quantize,     ///< float -> integer: clamp(rne(x / scale) + zero); args x,
-                ///< scale(f32), zero(i32); saturating (rule Q1)
-  Requantize,   ///< i32 -> integer: clamp(rne(f32(x) * m) + zero) (rule Q3)
-  Dequantize,   ///< integer -> f32: f32(x - zero) * scale; args x,
-                ///< scale(f32), zero(i32) (rule Q2)
+  Quantize,   ///< float -> integer: clamp(rne(x / scale) + zero); args x,
+              ///< scale(f32), zero(i32); saturating (rule Q1)
+  Requantize, ///< i32 -> integer: clamp(rne(f32(x) * m) + zero) (rule Q3)
+  Dequantize, ///< integer -> f32: f32(x - zero) * scale; args x,
+              ///< scale(f32), zero(i32) (rule Q2)
   // Arithmetic, integer or float by `type`.
-  Add, Sub, Mul, Div, Rem, Min, Max, // float Min/Max propagate NaN
-  MinNum, MaxNum,                    // IEEE minNum/maxNum (ignore NaN)
-  Neg, Abs, Fma,
-  And, Or, Xor, Shl, ShrU, ShrS, DivU, RemU, MinU, MaxU,
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Rem,
+  Min,
+  Max, // float Min/Max propagate NaN
+  MinNum,
+  MaxNum, // IEEE minNum/maxNum (ignore NaN)
+  Neg,
+  Abs,
+  Fma,
+  And,
+  Or,
+  Xor,
+  Shl,
+  ShrU,
+  ShrS,
+  DivU,
+  RemU,
+  MinU,
+  MaxU,
   // Comparison (result i1) and selection; `imm` of Cmp is a CmpPredicate.
-  CmpInt, CmpFloat, Select,
+  CmpInt,
+  CmpFloat,
+  Select,
   // Elementary functions, float types.
-  Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Tanh, Erf, Sin, Cos, Tan,
-  Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh, Atan2, Pow, Ceil, Floor,
-  Trunc, Round, RoundEven, CopySign,
-  IsNan, IsInf,
+  Exp,
+  Exp2,
+  Expm1,
+  Log,
+  Log2,
+  Log10,
+  Log1p,
+  Sqrt,
+  Rsqrt,
+  Tanh,
+  Erf,
+  Sin,
+  Cos,
+  Tan,
+  Asin,
+  Acos,
+  Atan,
+  Sinh,
+  Cosh,
+  Asinh,
+  Acosh,
+  Atanh,
+  Atan2,
+  Pow,
+  Ceil,
+  Floor,
+  Trunc,
+  Round,
+  RoundEven,
+  CopySign,
+  IsNan,
+  IsInf,
 };
 
 /// Predicates of CmpInt and CmpFloat; the numbering is arith's.
-enum class CmpIntPredicate : uint8_t { EQ, NE, SLT, SLE, SGT, SGE, ULT, ULE, UGT, UGE };
+enum class CmpIntPredicate : uint8_t {
+  EQ,
+  NE,
+  SLT,
+  SLE,
+  SGT,
+  SGE,
+  ULT,
+  ULE,
+  UGT,
+  UGE
+};
 enum class CmpFloatPredicate : uint8_t {
-  False, OEQ, OGT, OGE, OLT, OLE, ONE, ORD, UEQ, UGT, UGE, ULT, ULE, UNE, UNO, True
+  False,
+  OEQ,
+  OGT,
+  OGE,
+  OLT,
+  OLE,
+  ONE,
+  ORD,
+  UEQ,
+  UGT,
+  UGE,
+  ULT,
+  ULE,
+  UNE,
+  UNO,
+  True
 };
 
 /// "load", "gather", ... in the order of the enumeration.
@@ -261,7 +348,7 @@ const char *name(MicroOp op);
 
 struct MicroInst {
   MicroOp op = MicroOp::Const;
-  DType type = DType::F32;    ///< Result type (operand type for compares/stores).
+  DType type = DType::F32; ///< Result type (operand type for compares/stores).
   DType srcType = DType::F32; ///< Source type of casts and quantizations.
   uint16_t dst = 0;
   std::vector<uint16_t> args;
@@ -354,14 +441,14 @@ struct Location {
 
 /// Per-layer facts the report joins with measured cycles.
 struct LayerInfo {
-  std::string name;         ///< Equals Location::layer.
-  std::string op;           ///< "conv", "matmul", "vector", "move", ...
-  std::string format;       ///< "w8a8", "bfp16", "f32", ...
+  std::string name;   ///< Equals Location::layer.
+  std::string op;     ///< "conv", "matmul", "vector", "move", ...
+  std::string format; ///< "w8a8", "bfp16", "f32", ...
   std::vector<std::string> nodes;
   uint64_t macs = 0;
   uint64_t predictedCycles = 0;
-  std::string schedule;     ///< Printed schedule attribute.
-  std::string note;         ///< Why it is not faster, in words.
+  std::string schedule; ///< Printed schedule attribute.
+  std::string note;     ///< Why it is not faster, in words.
   bool operator==(const LayerInfo &) const = default;
 };
 

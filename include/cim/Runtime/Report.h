@@ -6,6 +6,7 @@
 #define CIM_RUNTIME_REPORT_H
 
 #include <string>
+#include <vector>
 
 #include "cim/Program/Program.h"
 #include "cim/Runtime/Session.h"
@@ -32,6 +33,11 @@ struct Derived {
   double boundRatio = 0;  ///< lower bound / cycles.
 };
 Derived derive(const Program &program, const StageStats &stats);
+
+/// Cycles every layer adds to the run: layers in order of their ends, each from
+/// the end of the one before to its own. The sum is the end of the last layer,
+/// although layers overlap.
+std::vector<uint64_t> layerCycles(const StageStats &stats);
 
 /// What a layer is limited by: the busiest engine or memory over its interval.
 struct LayerLimit {

@@ -18,7 +18,7 @@ namespace cim::schedule {
 
 struct Estimate {
   uint64_t cycles = 0;
-  /// Span of every layer of Program::layers.
+  /// What every layer of Program::layers adds to the run.
   std::vector<uint64_t> layerCycles;
 };
 

@@ -48,7 +48,7 @@ struct TargetSpec {
   double l1BytesPerCycle = 256;
   uint32_t l1AccessBytes = 32; ///< A shorter contiguous run costs this much.
   uint64_t accBytes = 1 << 20;
-  double accBytesPerCycle = 1024;
+  double accBytesPerCycle = 2048;
 
   // CIM array.
   uint32_t macroRows = 128, macroCols = 128; ///< One macro.

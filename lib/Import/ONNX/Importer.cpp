@@ -543,8 +543,9 @@ OwningOpRef<ModuleOp> GraphImporter::run(const std::string &modelName) {
   if (failed(importGraph(func)))
     return nullptr;
   if (!model.inferenceProblem.empty())
-    emitWarning(b.getUnknownLoc()) << modelName << ": ONNX's shape inference fails ("
-                     << model.inferenceProblem << ")";
+    emitWarning(b.getUnknownLoc())
+        << modelName << ": ONNX's shape inference fails ("
+        << model.inferenceProblem << ")";
   std::string problem;
   ScopedDiagnosticHandler handler(b.getContext(), [&](Diagnostic &diagnostic) {
     if (problem.empty())
