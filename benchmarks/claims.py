@@ -10,6 +10,7 @@ dual-port  cycles with over without overlap of weight writes and MACs, weights
 matmul     random M x K x N in 1..5000: compile seconds (<= 5) and bits against the
            reference interpreter; 11264^3 compile seconds (<= 10)
 """
+
 import argparse
 import json
 import pathlib
@@ -30,24 +31,48 @@ def matmul_model(path, m, k, n, seed=0):
     rng = np.random.default_rng(seed)
     w = (rng.standard_normal((k, n), dtype=np.float32) / np.sqrt(k)).astype(np.float32)
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"], name="MatMul_0")], "matmul",
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="MatMul_0")],
+        "matmul",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [m, k])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [m, n])],
-        [onnx.numpy_helper.from_array(w, "w")])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+        [onnx.numpy_helper.from_array(w, "w")],
+    )
+    onnx.save(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+        ),
+        path,
+    )
     np.savez(path.with_suffix(".npz"), x=rng.standard_normal((m, k), dtype=np.float32))
 
 
 def conv_model(path, c, o, size, kernel, seed=0):
     rng = np.random.default_rng(seed)
-    w = (rng.standard_normal((o, c, kernel, kernel), dtype=np.float32) / np.sqrt(c * kernel * kernel)).astype(np.float32)
+    w = (
+        rng.standard_normal((o, c, kernel, kernel), dtype=np.float32)
+        / np.sqrt(c * kernel * kernel)
+    ).astype(np.float32)
     graph = helper.make_graph(
-        [helper.make_node("Conv", ["x", "w"], ["y"], name="Conv_0", pads=[kernel // 2] * 4)], "conv",
+        [
+            helper.make_node(
+                "Conv", ["x", "w"], ["y"], name="Conv_0", pads=[kernel // 2] * 4
+            )
+        ],
+        "conv",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, c, size, size])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, o, size, size])],
-        [onnx.numpy_helper.from_array(w, "w")])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    np.savez(path.with_suffix(".npz"), x=rng.standard_normal((1, c, size, size), dtype=np.float32))
+        [onnx.numpy_helper.from_array(w, "w")],
+    )
+    onnx.save(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+        ),
+        path,
+    )
+    np.savez(
+        path.with_suffix(".npz"),
+        x=rng.standard_normal((1, c, size, size), dtype=np.float32),
+    )
 
 
 class Tools:
@@ -55,14 +80,29 @@ class Tools:
         self.folder, self.work = pathlib.Path(folder), pathlib.Path(work)
 
     def run(self, tool, *args):
-        return subprocess.run([str(self.folder / tool), *map(str, args)], check=True,
-                              capture_output=True, text=True).stdout
+        return subprocess.run(
+            [str(self.folder / tool), *map(str, args)],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
 
     def compile(self, model, quantize, *extra, target="m50"):
         out = self.work / "program.cimb"
         begin = time.monotonic()
-        self.run("cimc", model, "--quantize", quantize, "--calibration", model.with_suffix(".npz"),
-                 "--target", target, "-o", out, *extra)
+        self.run(
+            "cimc",
+            model,
+            "--quantize",
+            quantize,
+            "--calibration",
+            model.with_suffix(".npz"),
+            "--target",
+            target,
+            "-o",
+            out,
+            *extra,
+        )
         return out, time.monotonic() - begin
 
     def layer_cycles(self, program, node):
@@ -76,11 +116,16 @@ class Tools:
 def elastic(tools):
     worst = 0
     for name, make, node in [
-            ("matmul 4096x512x512", lambda p: matmul_model(p, 4096, 512, 512), "MatMul_0"),
-            ("matmul 2048x2048x1024", lambda p: matmul_model(p, 2048, 2048, 1024), "MatMul_0"),
-            ("conv 256->512 3x3 @56", lambda p: conv_model(p, 256, 512, 56, 3), "Conv_0"),
-            ("conv 512->512 3x3 @28", lambda p: conv_model(p, 512, 512, 28, 3), "Conv_0"),
-            ("conv 512->512 1x1 @56", lambda p: conv_model(p, 512, 512, 56, 1), "Conv_0")]:
+        ("matmul 4096x512x512", lambda p: matmul_model(p, 4096, 512, 512), "MatMul_0"),
+        (
+            "matmul 2048x2048x1024",
+            lambda p: matmul_model(p, 2048, 2048, 1024),
+            "MatMul_0",
+        ),
+        ("conv 256->512 3x3 @56", lambda p: conv_model(p, 256, 512, 56, 3), "Conv_0"),
+        ("conv 512->512 3x3 @28", lambda p: conv_model(p, 512, 512, 28, 3), "Conv_0"),
+        ("conv 512->512 1x1 @56", lambda p: conv_model(p, 512, 512, 56, 1), "Conv_0"),
+    ]:
         model = tools.work / "elastic.onnx"
         make(model)
         cycles = {}
@@ -89,7 +134,9 @@ def elastic(tools):
             cycles[bits] = tools.layer_cycles(program, node)[0]
         ratio = cycles[5] / cycles[8]
         worst = max(worst, ratio)
-        print(f"elastic   {name:24s} w8a8 {cycles[8]:9d}  w5a8 {cycles[5]:9d} cycles  ratio {ratio:.3f}")
+        print(
+            f"elastic   {name:24s} w8a8 {cycles[8]:9d}  w5a8 {cycles[5]:9d} cycles  ratio {ratio:.3f}"
+        )
     return worst <= 0.67
 
 
@@ -97,20 +144,25 @@ def dual_port(tools):
     preset = (ROOT / "lib/Target/presets/m50.yaml").read_text()
     ok = True
     for name, m, k, n, extra, goal in [
-            ("L2, M = 256", 256, 2048, 2048, [], 0.60),
-            ("DRAM, M = 512", 512, 4096, 4096, ["--disable", "resident"], 0.75)]:
+        ("L2, M = 256", 256, 2048, 2048, [], 0.60),
+        ("DRAM, M = 512", 512, 4096, 4096, ["--disable", "resident"], 0.75),
+    ]:
         model = tools.work / "dual.onnx"
         matmul_model(model, m, k, n)
         program, _ = tools.compile(model, "int8", *extra)
         cycles, _ = tools.layer_cycles(program, "MatMul_0")
         # The same program on a single-port array: only the target's port differs.
         single = tools.work / "single.yaml"
-        lines = ["dual_port: false" if line.startswith("dual_port") else line
-                 for line in preset.splitlines()]
+        lines = [
+            "dual_port: false" if line.startswith("dual_port") else line
+            for line in preset.splitlines()
+        ]
         single.write_text("\n".join(lines) + "\n")
         program, _ = tools.compile(model, "int8", *extra, target=single)
         without, _ = tools.layer_cycles(program, "MatMul_0")
-        print(f"dual-port {name:24s} with {cycles:9d}  without {without:9d} cycles  ratio {cycles / without:.3f}  goal {goal}")
+        print(
+            f"dual-port {name:24s} with {cycles:9d}  without {without:9d} cycles  ratio {cycles / without:.3f}  goal {goal}"
+        )
         ok &= cycles / without <= goal
     return ok
 
@@ -118,21 +170,52 @@ def dual_port(tools):
 def matmul(tools, count=12, seed=0):
     rng = random.Random(seed)
     ok = True
-    shapes = [tuple(int(round(5000 ** rng.random())) for _ in range(3)) for _ in range(count)]
+    shapes = [
+        tuple(int(round(5000 ** rng.random())) for _ in range(3)) for _ in range(count)
+    ]
     shapes.append((5000, 5000, 5000))
     for i, (m, k, n) in enumerate(shapes):
         model = tools.work / "matmul.onnx"
         matmul_model(model, m, k, n, seed + i)
         program, seconds = tools.compile(model, "int8")
-        tools.run("cim-run", program, "--mode", "functional", "--input", model.with_suffix(".npz"),
-                  "--output", tools.work / "d.npz")
-        tools.run("cimc", model, "--quantize", "int8", "--calibration", model.with_suffix(".npz"),
-                  "--emit", "quantize", "--emit-bytecode", "-o", tools.work / "q.mlirbc")
-        tools.run("cim-interp", tools.work / "q.mlirbc", "--input", model.with_suffix(".npz"),
-                  "--output", tools.work / "i.npz")
-        equal = np.array_equal(np.load(tools.work / "d.npz")["y"], np.load(tools.work / "i.npz")["y"])
+        tools.run(
+            "cim-run",
+            program,
+            "--mode",
+            "functional",
+            "--input",
+            model.with_suffix(".npz"),
+            "--output",
+            tools.work / "d.npz",
+        )
+        tools.run(
+            "cimc",
+            model,
+            "--quantize",
+            "int8",
+            "--calibration",
+            model.with_suffix(".npz"),
+            "--emit",
+            "quantize",
+            "--emit-bytecode",
+            "-o",
+            tools.work / "q.mlirbc",
+        )
+        tools.run(
+            "cim-interp",
+            tools.work / "q.mlirbc",
+            "--input",
+            model.with_suffix(".npz"),
+            "--output",
+            tools.work / "i.npz",
+        )
+        equal = np.array_equal(
+            np.load(tools.work / "d.npz")["y"], np.load(tools.work / "i.npz")["y"]
+        )
         ok &= equal and seconds <= 5
-        print(f"matmul    {m}x{k}x{n}: compiled in {seconds:.2f} s, {'exact' if equal else 'WRONG'}")
+        print(
+            f"matmul    {m}x{k}x{n}: compiled in {seconds:.2f} s, {'exact' if equal else 'WRONG'}"
+        )
     return ok
 
 
@@ -145,13 +228,22 @@ def big(tools):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=["elastic", "dual-port", "matmul", "big"])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "what", nargs="*", default=["elastic", "dual-port", "matmul", "big"]
+    )
     parser.add_argument("--bin", default=ROOT / "build/bin")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         tools = Tools(args.bin, work)
-        jobs = {"elastic": elastic, "dual-port": dual_port, "matmul": matmul, "big": big}
+        jobs = {
+            "elastic": elastic,
+            "dual-port": dual_port,
+            "matmul": matmul,
+            "big": big,
+        }
         results = {name: jobs[name](tools) for name in args.what}
     for name, ok in results.items():
         print(f"{name}: {'met' if ok else 'NOT met'}")

@@ -85,7 +85,9 @@ def main():
     parser.add_argument("--reference-binary")
     parser.add_argument("--capacity", type=int, default=1048576)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--limit", type=float, default=120, help="wall-clock seconds a run")
+    parser.add_argument(
+        "--limit", type=float, default=120, help="wall-clock seconds a run"
+    )
     parser.add_argument("files", nargs="+")
     options = parser.parse_args()
     ratios, failed = [], 0
@@ -106,7 +108,12 @@ def main():
                 ):
                     if binary and None not in times:
                         times.append(
-                            run([binary] + arguments, output, options.capacity, options.limit)
+                            run(
+                                [binary] + arguments,
+                                output,
+                                options.capacity,
+                                options.limit,
+                            )
                         )
             mine = median(ours)
             reference = median(theirs) if theirs else None

@@ -143,9 +143,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = cin * expand
         self.expand = ConvBN(cin, hidden, 1, act=nn.ReLU6)
-        self.depthwise = ConvBN(
-            hidden, hidden, 3, stride, groups=hidden, act=nn.ReLU6
-        )
+        self.depthwise = ConvBN(hidden, hidden, 3, stride, groups=hidden, act=nn.ReLU6)
         self.project = ConvBN(hidden, cout, 1, act=None)
         self.residual = stride == 1 and cin == cout
 
@@ -342,10 +340,7 @@ class PostLNEncoder(nn.Module):
         act = nn.GELU(approximate="tanh")
         self.norm = nn.LayerNorm(dim)
         self.blocks = nn.Sequential(
-            *(
-                Block(dim, heads, tokens, hidden, act, pre=False)
-                for _ in range(depth)
-            )
+            *(Block(dim, heads, tokens, hidden, act, pre=False) for _ in range(depth))
         )
         self.fc = nn.Linear(dim, CLASSES)
 

@@ -22,9 +22,7 @@ HERE = pathlib.Path(__file__).parent
 
 def shipped_test():
     """Returns the example's (x float32 [1000, 1, 28, 28], labels int64)."""
-    with np.load(HERE / "test.npz") as x, np.load(
-        HERE / "test_labels.npz"
-    ) as labels:
+    with np.load(HERE / "test.npz") as x, np.load(HERE / "test_labels.npz") as labels:
         return x["x"], labels["labels"]
 
 
@@ -46,9 +44,7 @@ def top1(path, x, labels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", type=pathlib.Path, nargs="+")
-    parser.add_argument(
-        "--data", type=pathlib.Path, default=fashion_mnist.DEFAULT_DATA
-    )
+    parser.add_argument("--data", type=pathlib.Path, default=fashion_mnist.DEFAULT_DATA)
     args = parser.parse_args()
     sets = {"test.npz": shipped_test()}
     try:

@@ -25,9 +25,7 @@ def _torchscript(model, x, path, opset, keep_batch_norm, dynamic_batch):
         training=mode.PRESERVE if keep_batch_norm else mode.EVAL,
         do_constant_folding=not keep_batch_norm,
         dynamic_axes=(
-            {"x": {0: "batch"}, "logits": {0: "batch"}}
-            if dynamic_batch
-            else None
+            {"x": {0: "batch"}, "logits": {0: "batch"}} if dynamic_batch else None
         ),
     )
 

@@ -63,8 +63,7 @@ def load(data, split):
     labels = _read_idx(data / f"{prefix}-labels-idx1-ubyte.gz", 1)
     if len(images) != len(labels) or images.shape[1:] != (28, 28):
         raise DataError(
-            f"{data}: {split} images {images.shape} do not go with "
-            f"{len(labels)} labels"
+            f"{data}: {split} images {images.shape} do not go with {len(labels)} labels"
         )
     return images, labels.astype(np.int64)
 
@@ -95,12 +94,8 @@ def main():
     np.savez_compressed(
         args.out / "calibration.npz", x=to_input(train_images[np.sort(chosen)])
     )
-    np.savez_compressed(
-        args.out / "test.npz", x=to_input(test_images[:TEST_IMAGES])
-    )
-    np.savez_compressed(
-        args.out / "test_labels.npz", labels=test_labels[:TEST_IMAGES]
-    )
+    np.savez_compressed(args.out / "test.npz", x=to_input(test_images[:TEST_IMAGES]))
+    np.savez_compressed(args.out / "test_labels.npz", labels=test_labels[:TEST_IMAGES])
 
 
 if __name__ == "__main__":

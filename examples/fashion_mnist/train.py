@@ -45,9 +45,7 @@ def make_optimizer(model, arch):
         {"params": others, "weight_decay": 0.0},
     ]
     if arch.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, arch.learning_rate, momentum=0.9, nesterov=True
-        )
+        return torch.optim.SGD(groups, arch.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, arch.learning_rate)
 
 

@@ -137,14 +137,20 @@ def unary(op, make=random, opset=21, **attributes):
 
 
 UNARY = [
-    *[unary(op) for op in "Abs Ceil Erf Exp Floor Neg Round Sigmoid Sign Sin Cos".split()],
+    *[
+        unary(op)
+        for op in "Abs Ceil Erf Exp Floor Neg Round Sigmoid Sign Sin Cos".split()
+    ],
     *[unary(op, positive) for op in "Log Sqrt Reciprocal".split()],
     *[unary(op) for op in "Tan Tanh Sinh Cosh Asinh Atan Softplus Softsign".split()],
     unary("Asin", lambda s, *d: random(s, *d, low=-1, high=1)),
     unary("Acos", lambda s, *d: random(s, *d, low=-1, high=1)),
     unary("Atanh", lambda s, *d: random(s, *d, low=-0.9, high=0.9)),
     unary("Acosh", lambda s, *d: random(s, *d, low=1, high=5)),
-    *[unary(op) for op in "Relu LeakyRelu Elu Selu Celu HardSwish Mish HardSigmoid".split()],
+    *[
+        unary(op)
+        for op in "Relu LeakyRelu Elu Selu Celu HardSwish Mish HardSigmoid".split()
+    ],
     unary("ThresholdedRelu", alpha=0.5),
     unary("Shrink", lambd=0.5, bias=0.25),
     unary("Gelu"),
@@ -156,41 +162,76 @@ UNARY = [
 ]
 
 BINARY = [
-    *[Case(op, [random(1, 2, 3, 4), random(2, 3, 1)]) for op in "Add Sub Mul Div".split()],
     *[
-        Case(op, [random(1, 20, dtype=t, low=-9, high=9), random(2, 20, dtype=t, low=1, high=5)])
+        Case(op, [random(1, 2, 3, 4), random(2, 3, 1)])
+        for op in "Add Sub Mul Div".split()
+    ],
+    *[
+        Case(
+            op,
+            [
+                random(1, 20, dtype=t, low=-9, high=9),
+                random(2, 20, dtype=t, low=1, high=5),
+            ],
+        )
         for op in "Add Sub Mul Max Min".split()
         for t in (np.int8, np.int64)
     ],
     Case("Pow", [positive(1, 2, 3), random(2, 3)]),
     *[Case("Pow", [random(1, 7)], {1: np.float32(e)}) for e in (1, 2, 3, -1)],
-    Case("Mod", [random(1, 20, dtype=np.int32, low=-9, high=9),
-                 np.array([3, -3] * 10, np.int32)]),
+    Case(
+        "Mod",
+        [
+            random(1, 20, dtype=np.int32, low=-9, high=9),
+            np.array([3, -3] * 10, np.int32),
+        ],
+    ),
     Case("Mod", [random(1, 20), positive(2, 20)], fmod=1),
-    *[Case(op, [random(1, 4, 1), random(1, 4)])
-      for op in "Equal Less LessOrEqual Greater GreaterOrEqual".split()],
-    *[Case(op, [random(1, 9, dtype=np.bool_), random(2, 9, dtype=np.bool_)])
-      for op in "And Or Xor".split()],
+    *[
+        Case(op, [random(1, 4, 1), random(1, 4)])
+        for op in "Equal Less LessOrEqual Greater GreaterOrEqual".split()
+    ],
+    *[
+        Case(op, [random(1, 9, dtype=np.bool_), random(2, 9, dtype=np.bool_)])
+        for op in "And Or Xor".split()
+    ],
     Case("Not", [random(1, 9, dtype=np.bool_)]),
     Case("Where", [random(1, 3, 1, dtype=np.bool_), random(2, 3, 4), random(3, 4)]),
     Case("Sum", [random(1, 2, 3), random(2, 3), random(3, 1)]),
     Case("Mean", [random(1, 2, 3), random(2, 3), random(3, 1)]),
-    Case("BitShift", [np.arange(9, dtype=np.uint8), np.arange(9, dtype=np.uint8)],
-         direction="LEFT"),
-    *[Case("Cast", [random(1, 12, low=-99, high=99)], to=t)
-      for t in (TensorProto.INT8, TensorProto.INT64, TensorProto.FLOAT16, TensorProto.BOOL)],
+    Case(
+        "BitShift",
+        [np.arange(9, dtype=np.uint8), np.arange(9, dtype=np.uint8)],
+        direction="LEFT",
+    ),
+    *[
+        Case("Cast", [random(1, 12, low=-99, high=99)], to=t)
+        for t in (
+            TensorProto.INT8,
+            TensorProto.INT64,
+            TensorProto.FLOAT16,
+            TensorProto.BOOL,
+        )
+    ],
 ]
 
 REDUCTION = [
     *[
         Case(op, [positive(1, 2, 3, 4)], {1: axes}, keepdims=keep)
-        for op in ("ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 "
-                   "ReduceLogSum ReduceLogSumExp ReduceSumSquare").split()
+        for op in (
+            "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 "
+            "ReduceLogSum ReduceLogSumExp ReduceSumSquare"
+        ).split()
         for axes, keep in ((i64(1), 1), (i64(0, -1), 0))
     ],
     *[
-        Case(op, [random(1, 3, 5, dtype=np.int32, low=0, high=3).astype(np.float32)],
-             axis=axis, keepdims=keep, select_last_index=last)
+        Case(
+            op,
+            [random(1, 3, 5, dtype=np.int32, low=0, high=3).astype(np.float32)],
+            axis=axis,
+            keepdims=keep,
+            select_last_index=last,
+        )
         for op in ("ArgMax", "ArgMin")
         for axis, keep, last in ((0, 1, 0), (-1, 0, 0), (1, 1, 1))
     ],
@@ -199,45 +240,115 @@ REDUCTION = [
         for e in (0, 1)
         for r in (0, 1)
     ],
-    *[Case(op, [random(1, 2, 3, 4)], axis=a)
-      for op in "Softmax LogSoftmax Hardmax".split() for a in (0, 1, -1)],
+    *[
+        Case(op, [random(1, 2, 3, 4)], axis=a)
+        for op in "Softmax LogSoftmax Hardmax".split()
+        for a in (0, 1, -1)
+    ],
 ]
 
 CONV = [
     Case("Conv", [random(1, 1, 3, 7, 8), random(2, 4, 3, 3, 2), random(3, 4)]),
-    Case("Conv", [random(1, 2, 4, 9, 9), random(2, 6, 2, 3, 3)], group=2,
-         strides=[2, 1], pads=[1, 0, 2, 1], dilations=[1, 2]),
-    Case("Conv", [random(1, 1, 4, 6, 6), random(2, 4, 1, 3, 3)], group=4, pads=[1, 1, 1, 1]),
-    Case("Conv", [random(1, 1, 2, 11), random(2, 3, 2, 4)], strides=[3], auto_pad="SAME_UPPER"),
-    Case("Conv", [random(1, 1, 2, 11), random(2, 3, 2, 4)], strides=[3], auto_pad="SAME_LOWER"),
-    Case("Conv", [random(1, 1, 2, 4, 5, 6), random(2, 3, 2, 2, 3, 2)], strides=[1, 2, 2]),
+    Case(
+        "Conv",
+        [random(1, 2, 4, 9, 9), random(2, 6, 2, 3, 3)],
+        group=2,
+        strides=[2, 1],
+        pads=[1, 0, 2, 1],
+        dilations=[1, 2],
+    ),
+    Case(
+        "Conv",
+        [random(1, 1, 4, 6, 6), random(2, 4, 1, 3, 3)],
+        group=4,
+        pads=[1, 1, 1, 1],
+    ),
+    Case(
+        "Conv",
+        [random(1, 1, 2, 11), random(2, 3, 2, 4)],
+        strides=[3],
+        auto_pad="SAME_UPPER",
+    ),
+    Case(
+        "Conv",
+        [random(1, 1, 2, 11), random(2, 3, 2, 4)],
+        strides=[3],
+        auto_pad="SAME_LOWER",
+    ),
+    Case(
+        "Conv", [random(1, 1, 2, 4, 5, 6), random(2, 3, 2, 2, 3, 2)], strides=[1, 2, 2]
+    ),
     Case("ConvTranspose", [random(1, 1, 3, 4, 5), random(2, 3, 2, 3, 3), random(3, 2)]),
-    Case("ConvTranspose", [random(1, 2, 4, 4, 4), random(2, 4, 3, 3, 2)], group=2,
-         strides=[2, 3], pads=[1, 0, 1, 1], output_padding=[1, 0]),
-    Case("ConvTranspose", [random(1, 1, 2, 5)], {1: random(2, 2, 3, 3)}, strides=[2],
-         dilations=[2]),
-    Case("ConvTranspose", [random(1, 1, 1, 3, 3), random(2, 1, 2, 3, 3)], strides=[3, 2],
-         output_shape=[10, 8]),
-    Case("ConvInteger", [random(1, 1, 2, 5, 5, dtype=np.uint8, low=0, high=255),
-                         random(2, 3, 2, 3, 3, dtype=np.uint8, low=0, high=255)],
-         {2: np.uint8(7)}),
+    Case(
+        "ConvTranspose",
+        [random(1, 2, 4, 4, 4), random(2, 4, 3, 3, 2)],
+        group=2,
+        strides=[2, 3],
+        pads=[1, 0, 1, 1],
+        output_padding=[1, 0],
+    ),
+    Case(
+        "ConvTranspose",
+        [random(1, 1, 2, 5)],
+        {1: random(2, 2, 3, 3)},
+        strides=[2],
+        dilations=[2],
+    ),
+    Case(
+        "ConvTranspose",
+        [random(1, 1, 1, 3, 3), random(2, 1, 2, 3, 3)],
+        strides=[3, 2],
+        output_shape=[10, 8],
+    ),
+    Case(
+        "ConvInteger",
+        [
+            random(1, 1, 2, 5, 5, dtype=np.uint8, low=0, high=255),
+            random(2, 3, 2, 3, 3, dtype=np.uint8, low=0, high=255),
+        ],
+        {2: np.uint8(7)},
+    ),
     Case("MatMul", [random(1, 3, 4), random(2, 4, 5)]),
     Case("MatMul", [random(1, 2, 3, 4), random(2, 4, 5)]),
     Case("MatMul", [random(1, 2, 1, 3, 4), random(2, 5, 4, 2)]),
     Case("MatMul", [random(1, 4), random(2, 3, 4, 2)]),
     Case("MatMul", [random(1, 3, 4), random(2, 4)]),
     Case("MatMul", [random(1, 4), random(2, 4)]),
-    Case("MatMul", [random(1, 3, 4, dtype=np.int32, low=-9, high=9),
-                    random(2, 4, 2, dtype=np.int32, low=-9, high=9)]),
-    Case("MatMulInteger", [random(1, 3, 4, dtype=np.uint8, low=0, high=255),
-                           random(2, 4, 2, dtype=np.int8, low=-99, high=99)],
-         {2: np.uint8(12), 3: np.int8(3)}),
+    Case(
+        "MatMul",
+        [
+            random(1, 3, 4, dtype=np.int32, low=-9, high=9),
+            random(2, 4, 2, dtype=np.int32, low=-9, high=9),
+        ],
+    ),
+    Case(
+        "MatMulInteger",
+        [
+            random(1, 3, 4, dtype=np.uint8, low=0, high=255),
+            random(2, 4, 2, dtype=np.int8, low=-99, high=99),
+        ],
+        {2: np.uint8(12), 3: np.int8(3)},
+    ),
     *[
-        Case("Gemm", [random(1, *((4, 3) if ta else (3, 4))), random(2, *((5, 4) if tb else (4, 5))),
-                      random(3, *c)], transA=ta, transB=tb, alpha=alpha, beta=beta)
+        Case(
+            "Gemm",
+            [
+                random(1, *((4, 3) if ta else (3, 4))),
+                random(2, *((5, 4) if tb else (4, 5))),
+                random(3, *c),
+            ],
+            transA=ta,
+            transB=tb,
+            alpha=alpha,
+            beta=beta,
+        )
         for ta, tb, c, alpha, beta in (
-            (0, 0, (5,), 1.0, 1.0), (1, 1, (5,), 0.5, 2.0), (0, 1, (3, 1), 1.0, 1.0),
-            (1, 0, (1,), 1.0, 0.5), (0, 0, (3, 5), 2.0, 1.0))
+            (0, 0, (5,), 1.0, 1.0),
+            (1, 1, (5,), 0.5, 2.0),
+            (0, 1, (3, 1), 1.0, 1.0),
+            (1, 0, (1,), 1.0, 0.5),
+            (0, 0, (3, 5), 2.0, 1.0),
+        )
     ],
     *[
         Case("Einsum", arrays, equation=text)
@@ -247,7 +358,8 @@ CONV = [
             ("...ij,...jk->...ik", [random(1, 2, 3, 4), random(2, 2, 4, 5)]),
             ("ii->i", [random(1, 4, 4)]),
             ("ij->ji", [random(1, 3, 4)]),
-            ("i,j", [random(1, 3), random(2, 4)]))
+            ("i,j", [random(1, 3), random(2, 4)]),
+        )
     ],
 ]
 
@@ -257,24 +369,58 @@ POOL = [
         for op in ("MaxPool", "AveragePool", "LpPool")
         for extra in ({}, {"pads": [1, 0, 1, 1]}, {"auto_pad": "SAME_UPPER"})
     ],
-    Case("AveragePool", [random(1, 1, 2, 7)], kernel_shape=[3], strides=[2], pads=[1, 1],
-         count_include_pad=1),
-    Case("AveragePool", [random(1, 1, 2, 8, 8)], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
-    Case("MaxPool", [random(1, 1, 2, 8, 8)], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
+    Case(
+        "AveragePool",
+        [random(1, 1, 2, 7)],
+        kernel_shape=[3],
+        strides=[2],
+        pads=[1, 1],
+        count_include_pad=1,
+    ),
+    Case(
+        "AveragePool",
+        [random(1, 1, 2, 8, 8)],
+        kernel_shape=[3, 3],
+        strides=[2, 2],
+        ceil_mode=1,
+    ),
+    Case(
+        "MaxPool",
+        [random(1, 1, 2, 8, 8)],
+        kernel_shape=[3, 3],
+        strides=[2, 2],
+        ceil_mode=1,
+    ),
     Case("MaxPool", [random(1, 1, 2, 9)], kernel_shape=[3], dilations=[2]),
     Case("MaxPool", [random(1, 1, 2, 5, 5, 5)], kernel_shape=[2, 2, 2]),
-    Case("MaxPool", [random(1, 2, 2, 6, 6)], outputs=2, kernel_shape=[2, 2], strides=[2, 2]),
+    Case(
+        "MaxPool",
+        [random(1, 2, 2, 6, 6)],
+        outputs=2,
+        kernel_shape=[2, 2],
+        strides=[2, 2],
+    ),
     Case("GlobalAveragePool", [random(1, 2, 3, 4, 5)]),
     Case("GlobalMaxPool", [random(1, 2, 3, 4, 5)]),
 ]
 
 NORM = [
-    Case("BatchNormalization",
-         [random(1, 2, 3, 4), random(2, 3), random(3, 3), random(4, 3), positive(5, 3)]),
+    Case(
+        "BatchNormalization",
+        [random(1, 2, 3, 4), random(2, 3), random(3, 3), random(4, 3), positive(5, 3)],
+    ),
     Case("InstanceNormalization", [random(1, 2, 3, 4, 4), random(2, 3), random(3, 3)]),
-    Case("GroupNormalization", [random(1, 2, 6, 4), random(2, 6), random(3, 6)], num_groups=3),
+    Case(
+        "GroupNormalization",
+        [random(1, 2, 6, 4), random(2, 6), random(3, 6)],
+        num_groups=3,
+    ),
     Case("LayerNormalization", [random(1, 2, 3, 8), random(2, 8), random(3, 8)]),
-    Case("LayerNormalization", [random(1, 2, 3, 4), random(2, 3, 4), random(3, 3, 4)], axis=1),
+    Case(
+        "LayerNormalization",
+        [random(1, 2, 3, 4), random(2, 3, 4), random(3, 3, 4)],
+        axis=1,
+    ),
     Case("LpNormalization", [random(1, 3, 4)], axis=0, p=1),
     Case("LpNormalization", [random(1, 3, 4)], axis=-1, p=2),
     Case("RMSNormalization", [random(1, 2, 3, 8), random(2, 8)], opset=23),
@@ -298,12 +444,16 @@ SHAPE = [
     Case("Split", [random(1, 7, 3)], {1: i64(2, 4, 1)}, outputs=3, axis=0),
     Case("Split", [random(1, 7, 3)], outputs=3, axis=0, num_outputs=3),
     *[
-        Case("Slice", [random(1, 7, 8)],
-             {1: i64(*s), 2: i64(*e), 3: i64(*a), 4: i64(*p)})
+        Case(
+            "Slice", [random(1, 7, 8)], {1: i64(*s), 2: i64(*e), 3: i64(*a), 4: i64(*p)}
+        )
         for s, e, a, p in (
-            ((1, 2), (6, 8), (0, 1), (2, 3)), ((-1,), (-9,), (0,), (-1,)),
-            ((6,), (1,), (-1,), (-2,)), ((5,), (2,), (0,), (1,)),
-            ((-100,), (100,), (1,), (1,)))
+            ((1, 2), (6, 8), (0, 1), (2, 3)),
+            ((-1,), (-9,), (0,), (-1,)),
+            ((6,), (1,), (-1,), (-2,)),
+            ((5,), (2,), (0,), (1,)),
+            ((-100,), (100,), (1,), (1,)),
+        )
     ],
     *[
         Case("Pad", [random(1, 3, 4)], {1: i64(1, 2, 0, 3)}, mode=m)
@@ -321,19 +471,37 @@ GATHER = [
     Case("Gather", [random(1, 3, 5)], {1: np.array([[0, 4], [2, -2]])}, axis=1),
     Case("Gather", [random(1, 3, 5)], {1: np.int64(-1)}, axis=1),
     Case("Gather", [random(1, 3, 6)], {1: i64(1, 3, 5)}, axis=1),
-    Case("GatherElements", [random(1, 3, 4), random(2, 2, 4, dtype=np.int64, low=-3, high=3)],
-         axis=0),
+    Case(
+        "GatherElements",
+        [random(1, 3, 4), random(2, 2, 4, dtype=np.int64, low=-3, high=3)],
+        axis=0,
+    ),
     Case("GatherND", [random(1, 2, 3, 4), np.array([[0, 2], [1, -1]])]),
     Case("GatherND", [random(1, 2, 3, 4), np.array([[1], [2]])], batch_dims=1),
     *[
-        Case("ScatterElements",
-             [random(1, 4, 5), random(2, 3, 4, dtype=np.int64, low=-4, high=4), random(3, 3, 4)],
-             axis=0, reduction=r)
+        Case(
+            "ScatterElements",
+            [
+                random(1, 4, 5),
+                random(2, 3, 4, dtype=np.int64, low=-4, high=4),
+                random(3, 3, 4),
+            ],
+            axis=0,
+            reduction=r,
+        )
         for r in ("add", "mul", "max", "min")
     ],
-    Case("ScatterElements", [random(1, 3, 5), np.array([[1, 4], [0, 2]]), random(3, 2, 2)], axis=1),
+    Case(
+        "ScatterElements",
+        [random(1, 3, 5), np.array([[1, 4], [0, 2]]), random(3, 2, 2)],
+        axis=1,
+    ),
     *[
-        Case("ScatterND", [random(1, 4, 3), np.array([[1], [3], [1]]), random(3, 3, 3)], reduction=r)
+        Case(
+            "ScatterND",
+            [random(1, 4, 3), np.array([[1], [3], [1]]), random(3, 3, 3)],
+            reduction=r,
+        )
         for r in ("add", "max")
     ],
     Case("ScatterND", [random(1, 4, 3), np.array([[0, 1], [3, -1]]), random(3, 2)]),
@@ -342,31 +510,65 @@ GATHER = [
 ]
 
 RESIZE = [
-    Case("Resize", [random(1, 1, 2, 4, 5)], {1: None, 2: np.float32([1, 1, *scales])},
-         mode=mode, coordinate_transformation_mode=coordinates, opset=19)
+    Case(
+        "Resize",
+        [random(1, 1, 2, 4, 5)],
+        {1: None, 2: np.float32([1, 1, *scales])},
+        mode=mode,
+        coordinate_transformation_mode=coordinates,
+        opset=19,
+    )
     for mode in ("nearest", "linear", "cubic")
-    for coordinates in ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")
+    for coordinates in (
+        "half_pixel",
+        "asymmetric",
+        "align_corners",
+        "pytorch_half_pixel",
+    )
     for scales in ((2, 3), (0.5, 0.8))
 ] + [
-    Case("Resize", [random(1, 1, 1, 4, 4)], {1: None, 2: None, 3: i64(1, 1, 7, 3)},
-         mode="nearest", nearest_mode=m, opset=19)
+    Case(
+        "Resize",
+        [random(1, 1, 1, 4, 4)],
+        {1: None, 2: None, 3: i64(1, 1, 7, 3)},
+        mode="nearest",
+        nearest_mode=m,
+        opset=19,
+    )
     for m in ("floor", "ceil", "round_prefer_ceil")
 ]
 
 QUANTIZE = [
-    Case("QuantizeLinear", [random(1, 3, 4, low=-40, high=40)],
-         {1: np.float32(0.25), 2: np.uint8(128)}),
-    Case("QuantizeLinear", [random(1, 3, 4, low=-40, high=40)],
-         {1: np.float32([0.25, 0.5, 1.0]), 2: np.int8([0, 3, -7])}, axis=0),
-    Case("DequantizeLinear", [random(1, 3, 4, dtype=np.int8, low=-128, high=127)],
-         {1: np.float32([0.25, 0.5, 1.0]), 2: np.int8([0, 3, -7])}, axis=0),
-    Case("DequantizeLinear", [random(1, 2, 6, dtype=np.uint8, low=0, high=255)],
-         {1: positive(2, 2, 3), 2: random(3, 2, 3, dtype=np.uint8, low=0, high=255)},
-         axis=1, block_size=2),
+    Case(
+        "QuantizeLinear",
+        [random(1, 3, 4, low=-40, high=40)],
+        {1: np.float32(0.25), 2: np.uint8(128)},
+    ),
+    Case(
+        "QuantizeLinear",
+        [random(1, 3, 4, low=-40, high=40)],
+        {1: np.float32([0.25, 0.5, 1.0]), 2: np.int8([0, 3, -7])},
+        axis=0,
+    ),
+    Case(
+        "DequantizeLinear",
+        [random(1, 3, 4, dtype=np.int8, low=-128, high=127)],
+        {1: np.float32([0.25, 0.5, 1.0]), 2: np.int8([0, 3, -7])},
+        axis=0,
+    ),
+    Case(
+        "DequantizeLinear",
+        [random(1, 2, 6, dtype=np.uint8, low=0, high=255)],
+        {1: positive(2, 2, 3), 2: random(3, 2, 3, dtype=np.uint8, low=0, high=255)},
+        axis=1,
+        block_size=2,
+    ),
     Case("DynamicQuantizeLinear", [random(1, 12)], outputs=3),
 ]
 
-CASES = UNARY + BINARY + REDUCTION + CONV + POOL + NORM + SHAPE + GATHER + RESIZE + QUANTIZE
+CASES = (
+    UNARY + BINARY + REDUCTION + CONV + POOL + NORM + SHAPE + GATHER + RESIZE + QUANTIZE
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
@@ -375,7 +577,9 @@ def test_operator(tmp_path, case):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-@pytest.mark.parametrize("op", ["Exp", "Softmax", "Gelu", "Conv", "MatMul", "LayerNormalization"])
+@pytest.mark.parametrize(
+    "op", ["Exp", "Softmax", "Gelu", "Conv", "MatMul", "LayerNormalization"]
+)
 def test_other_floats(tmp_path, op, dtype):
     """The same handlers in half and double precision."""
     inputs = {

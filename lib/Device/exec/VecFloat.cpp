@@ -144,16 +144,32 @@ bool elementary(MicroOp op, math::Unary &f) {
   case MicroOp::name:                                                          \
     f = math::Unary::name;                                                     \
     return true;
+    // clang-format off
     CIM_CASE(Exp)
     CIM_CASE(Exp2)
     CIM_CASE(Expm1)
-    CIM_CASE(Log) CIM_CASE(Log2) CIM_CASE(Log10) CIM_CASE(Log1p) CIM_CASE(Sqrt)
-        CIM_CASE(Rsqrt) CIM_CASE(Tanh) CIM_CASE(Erf) CIM_CASE(Sin) CIM_CASE(Cos)
-            CIM_CASE(Tan) CIM_CASE(Asin) CIM_CASE(Acos) CIM_CASE(Atan)
-                CIM_CASE(Sinh) CIM_CASE(Cosh) CIM_CASE(Asinh) CIM_CASE(Acosh)
-                    CIM_CASE(Atanh)
-#undef CIM_CASE
-                        default : return false;
+    CIM_CASE(Log)
+    CIM_CASE(Log2)
+    CIM_CASE(Log10)
+    CIM_CASE(Log1p)
+    CIM_CASE(Sqrt)
+    CIM_CASE(Rsqrt)
+    CIM_CASE(Tanh)
+    CIM_CASE(Erf)
+    CIM_CASE(Sin)
+    CIM_CASE(Cos)
+    CIM_CASE(Tan)
+    CIM_CASE(Asin)
+    CIM_CASE(Acos)
+    CIM_CASE(Atan)
+    CIM_CASE(Sinh)
+    CIM_CASE(Cosh)
+    CIM_CASE(Asinh)
+    CIM_CASE(Acosh)
+    CIM_CASE(Atanh)
+    // clang-format on
+  default:
+    return false;
   }
 }
 

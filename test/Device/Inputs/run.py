@@ -36,6 +36,8 @@ for mode in (["--sanitize"], ["--mode", "functional"], ["--threads", "2"]):
     for name, value in expected.items():
         found = outputs[name]
         if found.dtype != value.dtype or not numpy.array_equal(found, value):
-            sys.exit(f"{source}: {name} is\n{found} ({found.dtype}), not\n{value} ({value.dtype})")
+            sys.exit(
+                f"{source}: {name} is\n{found} ({found.dtype}), not\n{value} ({value.dtype})"
+            )
 if not expected:
     sys.exit(f"{source}: nothing to compare")
