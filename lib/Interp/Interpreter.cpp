@@ -402,7 +402,8 @@ FailureOr<std::vector<TensorValue>> interpret(func::FuncOp func,
                                               std::vector<TensorValue> inputs,
                                               const InterpretOptions &options) {
   if (!func.getBody().hasOneBlock())
-    return func.emitError("a function of several blocks cannot be interpreted");
+    return func.emitError(
+        "a function without a body or of several blocks cannot be interpreted");
   Block &block = func.getBody().front();
   if (inputs.size() != block.getNumArguments())
     return func.emitError("the function takes ")

@@ -339,7 +339,8 @@ bool foldIntoConsumer(linalg::GenericOp op) {
       return false;
     mac->applyBefore(*channels);
     fuseLocations(mac->op, op);
-    use.set(input->get());
+    // A new bias has moved the operands: `use` is gone.
+    mac->op->setOperand(0, input->get());
     op.erase();
     return true;
   }

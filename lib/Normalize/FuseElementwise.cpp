@@ -43,6 +43,31 @@ bool mayFuse(OpOperand *operand) {
   return operands <= kMaxOperands && body <= kMaxBodyOps;
 }
 
+/// Upstream's fusion of one producer, with the names of both in the location.
+struct FuseProducer : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(linalg::GenericOp consumer,
+                                PatternRewriter &rewriter) const override {
+    for (OpOperand &operand : consumer->getOpOperands()) {
+      if (!linalg::areElementwiseOpsFusable(&operand) || !mayFuse(&operand))
+        continue;
+      Operation *producer = operand.get().getDefiningOp();
+      Location loc =
+          rewriter.getFusedLoc({producer->getLoc(), consumer.getLoc()});
+      FailureOr<linalg::ElementwiseOpFusionResult> fused =
+          linalg::fuseElementwiseOps(rewriter, &operand);
+      if (failed(fused))
+        return rewriter.notifyMatchFailure(consumer, "upstream declined");
+      fused->fusedOp->setLoc(loc);
+      for (OpResult result : consumer->getResults())
+        rewriter.replaceAllUsesWith(result, fused->replacements.lookup(result));
+      rewriter.eraseOp(consumer);
+      return success();
+    }
+    return failure();
+  }
+};
+
 struct FuseElementwisePass
     : PassWrapper<FuseElementwisePass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(FuseElementwisePass)
@@ -55,7 +80,11 @@ struct FuseElementwisePass
   }
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    linalg::populateElementwiseOpsFusionPatterns(patterns, mayFuse);
+    patterns.add<FuseProducer>(&getContext());
+    // Upstream's clean-ups (splat operands become scalars, unused operands go)
+    // without its own fusion, which forgets the producer's name.
+    linalg::populateElementwiseOpsFusionPatterns(
+        patterns, [](OpOperand *) { return false; });
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal(true);
     if (failed(
@@ -93,6 +122,8 @@ void registerNormalizePasses() {
   registerPass(createFoldConstantsPass);
   registerPass(createFoldScalesPass);
   registerPass(createFuseElementwisePass);
+  PassPipelineRegistration<>("cim-normalize", "The whole normalize phase",
+                             buildNormalizePipeline);
 }
 
 } // namespace cim

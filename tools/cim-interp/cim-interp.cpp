@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cim/IR/Constants.h"
 #include "cim/IR/StoredType.h"
 #include "cim/InitAll.h"
 #include "cim/Interp/Interpreter.h"
@@ -14,6 +15,7 @@
 #include "cim/Support/Status.h"
 #include "cim/Support/Version.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
@@ -33,6 +35,8 @@ cl::opt<std::string>
                 cl::value_desc("in.npz"), cl::cat(category));
 cl::opt<std::string> outputArrays("output", cl::desc("Where outputs go"),
                                   cl::value_desc("out.npz"), cl::cat(category));
+cl::opt<bool> print("print", cl::desc("Print the outputs of every run"),
+                    cl::cat(category));
 cl::opt<bool> fast("fast",
                    cl::desc("Float convolutions and products in any order of "
                             "additions: not bit-exact"),
@@ -151,6 +155,22 @@ cim::TensorValue inputOf(const Port &port, int64_t run) {
   return value;
 }
 
+/// "name = dense<...> : type", values by type (of quantized types: as stored).
+void printOutput(const Port &port, const cim::TensorValue &value) {
+  Type stored = cim::storedType(port.type.getElementType());
+  ElementsAttr attr = cim::ir::makeConstant(
+      RankedTensorType::get(port.type.getShape(), stored),
+      ArrayRef<char>(value.data, port.bytes()), port.name);
+  llvm::outs() << port.name << " = ";
+  if (auto dense = dyn_cast<DenseElementsAttr>(attr))
+    dense.print(llvm::outs());
+  else
+    DenseElementsAttr::getFromRawBuffer(attr.getShapedType(),
+                                        cim::ir::rawBytes(attr))
+        .print(llvm::outs());
+  llvm::outs() << "\n";
+}
+
 absl::Status writeOutputs(std::vector<Port> &ports, int64_t runs) {
   if (outputArrays.empty())
     return absl::OkStatus();
@@ -195,18 +215,45 @@ absl::Status run(func::FuncOp func) {
     auto results = cim::interpret(func, std::move(values), options);
     if (failed(results)) // reported
       return absl::AbortedError("");
-    for (auto [port, value] : llvm::zip_equal(outputs, *results))
+    for (auto [port, value] : llvm::zip_equal(outputs, *results)) {
       port.results.insert(port.results.end(), value.data,
                           value.data + port.bytes());
+      if (print)
+        printOutput(port, value);
+    }
     progress.update(i + 1);
   }
   return writeOutputs(outputs, runs);
+}
+
+/// Node names of a location, else its place in the file.
+std::string where(Location loc) {
+  std::string names, place;
+  loc->walk([&](Location inner) {
+    if (auto name = dyn_cast<NameLoc>(inner))
+      names += (names.empty() ? "" : ", ") + name.getName().str();
+    else if (auto file = dyn_cast<FileLineColLoc>(inner); file && place.empty())
+      place = file.getFilename().str() + ":" + std::to_string(file.getLine()) +
+              ":" + std::to_string(file.getColumn());
+    return WalkResult::advance();
+  });
+  return names.empty() ? place : names;
+}
+
+/// "error: node or place: message", on one line.
+void report(Diagnostic &diagnostic) {
+  bool isError = diagnostic.getSeverity() == DiagnosticSeverity::Error;
+  std::string at = where(diagnostic.getLocation()), text = diagnostic.str();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  llvm::errs() << (isError ? "error: " : "warning: ") << at
+               << (at.empty() ? "" : ": ") << text << "\n";
 }
 
 absl::Status mainStatus() {
   DialectRegistry registry;
   cim::registerAllDialects(registry);
   MLIRContext context(registry);
+  ScopedDiagnosticHandler handler(&context, report);
   ParserConfig config(&context);
   auto module = parseSourceFile<ModuleOp>(inputFile, config);
   if (!module) // reported
