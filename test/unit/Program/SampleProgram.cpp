@@ -18,6 +18,7 @@ TargetSpec sampleTarget() {
   t.l2Bytes = 64 << 10;
   t.l1Bytes = 16 << 10;
   t.accBytes = 8 << 10;
+  t.accBytesPerCycle = 1024;
   t.macroRows = t.macroCols = 16;
   t.macrosDown = t.macrosAcross = 2;
   t.weightSets = 2;
