@@ -474,6 +474,14 @@ private:
   std::vector<int16_t> scratch;
 };
 
+/// B2: rows of a block, 64 unless the module says what its target has.
+int64_t bfpBlockRows(Operation *op) {
+  auto module = op->getParentOfType<ModuleOp>();
+  auto attr = module ? module->getAttrOfType<IntegerAttr>("cim.bfp_block_rows")
+                     : IntegerAttr();
+  return attr ? std::max<int64_t>(1, attr.getInt()) : 64;
+}
+
 } // namespace
 
 FailureOr<TensorValue> runMac(Operation *op, const MacValues &values,
@@ -492,8 +500,7 @@ FailureOr<TensorValue> runMac(Operation *op, const MacValues &values,
   if (conv ? conv.isInteger() : matmul.isInteger()) {
     runExact<uint32_t>(p, values, *result);
   } else if (mantissa) {
-    constexpr int64_t blockRows = 64; // B2
-    BfpMac(p, values, static_cast<int>(*mantissa), blockRows)
+    BfpMac(p, values, static_cast<int>(*mantissa), bfpBlockRows(op))
         .run(values, *result);
   } else if (options.fastFloat && p.rows >= 4) {
     if (!runFast(p, values, *result, options.threads))

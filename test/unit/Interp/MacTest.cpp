@@ -362,33 +362,39 @@ TEST_F(MacTest, FloatProducts) {
   }
 }
 
+/// Blocks of 64, or of what the module's attribute says.
 TEST_F(MacTest, BlockFloatProducts) {
-  auto a = randomFloats(3 * 150), b = randomFloats(150 * 40);
-  a[5] = INFINITY;
-  a[80] = NAN;
-  std::vector<float> want;
-  for (int m = 0; m < 3; ++m)
-    for (int n = 0; n < 40; ++n) {
-      float sum = 0;
-      for (int k0 = 0; k0 < 150; k0 += 64) {
-        std::vector<float> left, right;
-        for (int k = k0; k < std::min(150, k0 + 64); ++k) {
-          left.push_back(a[m * 150 + k]);
-          right.push_back(b[k * 40 + n]);
+  for (int rows : {64, 16}) {
+    auto a = randomFloats(3 * 150), b = randomFloats(150 * 40);
+    a[5] = INFINITY;
+    a[80] = NAN;
+    std::vector<float> want;
+    for (int m = 0; m < 3; ++m)
+      for (int n = 0; n < 40; ++n) {
+        float sum = 0;
+        for (int k0 = 0; k0 < 150; k0 += rows) {
+          std::vector<float> left, right;
+          for (int k = k0; k < std::min(150, k0 + rows); ++k) {
+            left.push_back(a[m * 150 + k]);
+            right.push_back(b[k * 40 + n]);
+          }
+          sum =
+              sum + blockProduct(makeBlock(left, 12), makeBlock(right, 12), 12);
         }
-        sum = sum + blockProduct(makeBlock(left, 12), makeBlock(right, 12), 12);
+        want.push_back(sum);
       }
-      want.push_back(sum);
-    }
-  EXPECT_EQ(one<float>(R"(
+    std::string attributes =
+        rows == 64 ? "" : "attributes {cim.bfp_block_rows = 16 : i64}";
+    EXPECT_EQ(one<float>("module " + attributes + R"( {
     func.func @main(%a: tensor<3x150xf32>, %b: tensor<150x40xf32>)
         -> tensor<3x40xf32> {
       %y = cim.matmul %a, %b mantissa 12
            : (tensor<3x150xf32>, tensor<150x40xf32>) -> tensor<3x40xf32>
       return %y : tensor<3x40xf32>
-    })",
-                       {toBytes(a), toBytes(b)}),
-            want);
+    }})",
+                         {toBytes(a), toBytes(b)}),
+              want);
+  }
 }
 
 /// Q6: both operands computed, the left one unsigned.
