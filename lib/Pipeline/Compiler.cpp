@@ -107,6 +107,10 @@ LogicalResult Compiler::runQuantize() {
   CalibrationData data;
   if (!func || !makeCalibration(func, options, data, error))
     return failure();
+  // Part of the module's meaning from here on (numerics B2).
+  (*result.module)
+      ->setAttr("cim.bfp_block_rows", Builder(&context).getI64IntegerAttr(
+                                          options.target.bfpBlockRows));
   return quantize(*result.module, options.quantize, data.source, data.count);
 }
 

@@ -256,11 +256,6 @@ def convolution(channels):
     return finish(net, shape, [y]), shape, rng.normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the quantized module does not say the target's block size",
-)
 def test_block_size_of_the_target():
     """Block floating point in blocks of 16, as the target has them."""
     check(*convolution(40), target="tiny", quantize="bfp16")
