@@ -35,14 +35,14 @@ setup:
 	@$(PYTHON) third_party/setup.py
 
 configure: setup
-	@cmake --preset release --log-level=WARNING -DCIM_ALLOW_MISSING_SOURCES=OFF
+	@cmake --preset release --log-level=WARNING
 
 format check-format: setup
 	.venv/bin/python cmake/format.py $(if $(filter check-format,$@),--check)
 
 # The run side's unit tests under the address and undefined-behaviour sanitizers.
 sanitize: setup
-	@cmake --preset sanitize --log-level=WARNING -DCIM_ALLOW_MISSING_SOURCES=OFF
+	@cmake --preset sanitize --log-level=WARNING
 	cmake --build --preset sanitize --parallel $(JOBS)
 	ctest --preset sanitize --parallel $(JOBS)
 

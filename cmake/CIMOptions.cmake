@@ -56,40 +56,11 @@ if(CIM_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${_launcher})
 endif()
 
-# While the tree is being written: sources that do not exist yet are left out
-# with a warning instead of stopping the configuration. OFF for anything that is
-# to be relied on.
-option(CIM_ALLOW_MISSING_SOURCES "Leave out sources that are missing" ON)
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/cim_missing.cpp
-     CONTENT "// Stands for sources that are not written yet.\n")
-function(cim_existing_sources result name)
-  set(existing "")
-  set(missing "")
-  foreach(source ${ARGN})
-    get_filename_component(path ${source} ABSOLUTE)
-    get_source_file_property(generated ${source} GENERATED)
-    string(FIND ${path} ${PROJECT_BINARY_DIR}/ inside)
-    if(generated OR inside EQUAL 0 OR EXISTS ${path} OR NOT CIM_ALLOW_MISSING_SOURCES)
-      list(APPEND existing ${source})
-    else()
-      list(APPEND missing ${source})
-    endif()
-  endforeach()
-  if(missing)
-    message(WARNING "${name}: left out, not written yet: ${missing}")
-  endif()
-  if(CIM_ALLOW_MISSING_SOURCES AND (missing OR NOT existing))
-    list(APPEND existing ${PROJECT_BINARY_DIR}/cim_missing.cpp)
-  endif()
-  set(${result} ${existing} PARENT_SCOPE)
-endfunction()
-
 # cim_add_library(NAME SOURCES ... [DEPENDS ...] [EXCEPTIONS]): run-side
 # library, exceptions off unless EXCEPTIONS is given (for wrappers around
 # throwing libraries).
 function(cim_add_library name)
   cmake_parse_arguments(ARG "EXCEPTIONS" "" "SOURCES;DEPENDS" ${ARGN})
-  cim_existing_sources(ARG_SOURCES ${name} ${ARG_SOURCES})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC $<BUILD_INTERFACE:cim_flags> ${ARG_DEPENDS})
   target_include_directories(${name} INTERFACE $<INSTALL_INTERFACE:include>)
@@ -103,7 +74,6 @@ endfunction()
 # executable. MLIR: compiled like the compile side, with its precompiled header.
 function(cim_add_unittest name)
   cmake_parse_arguments(ARG "MLIR" "" "SOURCES;DEPENDS" ${ARGN})
-  cim_existing_sources(ARG_SOURCES ${name} ${ARG_SOURCES})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE cim_flags ${ARG_DEPENDS} GTest::gmock
                                         GTest::gtest_main)
@@ -120,7 +90,6 @@ endfunction()
 #   build-fuzz/bin/NAME -max_total_time=600 <folder>
 function(cim_add_fuzzer name)
   cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPENDS" ${ARGN})
-  cim_existing_sources(ARG_SOURCES ${name} ${ARG_SOURCES})
   if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     return()
   endif()
