@@ -240,10 +240,6 @@ absl::Status ProgramChecker::checkLoop(const Instruction &instruction,
   auto *begin = std::get_if<LoopBegin>(&instruction.op);
   if (!begin && !std::holds_alternative<LoopEnd>(instruction.op))
     return absl::OkStatus();
-  if (!instruction.waits.empty() || !instruction.steps.empty() ||
-      instruction.signal != kNoSemaphore)
-    return invalidArgument("waits, signals or steps on a loop boundary; use a "
-                           "nop");
   if (!begin) {
     if (loops.empty())
       return invalidArgument("loop end without a beginning");

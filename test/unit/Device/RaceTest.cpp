@@ -235,6 +235,42 @@ TEST(Race, DoubleBufferingInLoops) {
   EXPECT_EQ(found->fault.code, FaultCode::Race);
 }
 
+/// One slot refilled in every round, ordered by boundaries of loops (D2.4): the
+/// begin of the reader's loop waits once for another queue, its end signals
+/// every iteration, and the end of the writer's loop waits for that.
+ProgramBuilder orderedByBoundaries() {
+  ProgramBuilder builder;
+  builder.queue(
+      Engine::Dma,
+      {make(LoopBegin{10}), make(copyBytes(dram(0), l1(0), 64), {}, 0),
+       make(LoopEnd{}, {{1, 1}}, -1, {{StepField::WaitValue, 0, 0, 1}})},
+      0);
+  builder.queue(Engine::Dma,
+                {make(LoopBegin{10}, {{2, 1}}),
+                 make(copyBytes(l1(0), acc(0), 64), {{0, 1}}, -1,
+                      {{StepField::WaitValue, 0, 0, 1}}),
+                 make(LoopEnd{}, {}, 1)},
+                1);
+  builder.queue(Engine::Dma, {make(fillBytes(acc(0), 64), {}, 2)}, 2);
+  return builder;
+}
+
+TEST(Race, LoopBoundariesOrder) {
+  ProgramBuilder builder = orderedByBoundaries();
+  std::optional<StreamFault> found = findStreamFault(builder.program);
+  EXPECT_FALSE(found.has_value()) << found->fault.message;
+  // Without the wait of either boundary there is a race.
+  builder.program.run.queues[0].instructions[2] = make(LoopEnd{});
+  found = findStreamFault(builder.program);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->fault.code, FaultCode::Race);
+  builder = orderedByBoundaries();
+  builder.program.run.queues[1].instructions[0].waits.clear();
+  found = findStreamFault(builder.program);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->fault.code, FaultCode::Race);
+}
+
 TEST(Race, IterationsAreReported) {
   // The tenth iteration reaches bytes that the other queue writes.
   ProgramBuilder builder;

@@ -43,6 +43,24 @@ TEST(Validate, SampleIsValid) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+/// D2.4: both boundaries of a loop wait and signal; an end is in its loop.
+TEST(Validate, LoopBoundariesSynchronize) {
+  Program program = sampleProgram();
+  at(program, kMac, 0).waits = {{0, 0}};
+  at(program, kMac, 0).signal = 1;
+  at(program, kMac, 2).waits = {{0, 0}};
+  at(program, kMac, 2).steps = {{StepField::WaitValue, 0, 0, 1}};
+  at(program, kMac, 2).signal = 1;
+  absl::Status status = validateProgram(program);
+  EXPECT_TRUE(status.ok()) << status;
+  absl::StatusOr<std::string> bytes = serializeProgram(program);
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  absl::StatusOr<std::shared_ptr<const Program>> read =
+      parseProgram(*bytes, nullptr, "bytes");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ((*read)->run, program.run);
+}
+
 TEST(Validate, MessagesNameQueueInstructionAndNode) {
   EXPECT_THAT(errorOf([](Program &p) { op<Mac>(p, kMac, 1).rows = 15; }),
               AllOf(HasSubstr("run stage, queue 1 (chip 0 core 0 mac 0)"),
@@ -142,8 +160,26 @@ const Case flowCases[] = {
          list.insert(list.begin(), Instruction{LoopBegin{2}});
      },
      "deeper than 4"},
-    {"LoopWaits", [](Program &p) { at(p, kMac, 0).waits = {{0, 0}}; },
-     "use a nop"},
+    {"LoopWaitId", [](Program &p) { at(p, kMac, 0).waits = {{5, 0}}; },
+     "waits for semaphore 5; the program has 5"},
+    {"LoopSignal", [](Program &p) { at(p, kMac, 2).signal = 9; },
+     "signals semaphore 9"},
+    {"LoopBeginStep",
+     [](Program &p) {
+       // A begin is outside the loop it opens.
+       at(p, kMac, 0).waits = {{0, 0}};
+       at(p, kMac, 0).steps = {{StepField::WaitValue, 0, 0, 1}};
+     },
+     "step of loop 0; the instruction is in 0 loops"},
+    {"LoopEndStep",
+     [](Program &p) {
+       at(p, kMac, 2).waits = {{0, 1}};
+       at(p, kMac, 2).steps = {{StepField::WaitValue, 0, 0, -2}};
+     },
+     "wait value from -"},
+    {"LoopStepField",
+     [](Program &p) { at(p, kMac, 2).steps = {{StepField::Src, 0, 0, 1}}; },
+     "does not have"},
     {"WaitId", [](Program &p) { at(p, kMac, 1).waits[0].id = 5; },
      "waits for semaphore 5; the program has 5"},
     {"WaitNegative", [](Program &p) { at(p, kDma, 2).steps[1].delta = -1; },
