@@ -35,4 +35,12 @@ std::optional<Phase> parsePhase(llvm::StringRef text) {
   return std::nullopt;
 }
 
+std::string phaseNames(Phase last) {
+  std::string names = kPhases[0].name;
+  for (unsigned i = 1; i <= static_cast<unsigned>(last); ++i)
+    names += (i == static_cast<unsigned>(last) ? " or " : ", ") +
+             std::string(kPhases[i].name);
+  return names;
+}
+
 } // namespace cim

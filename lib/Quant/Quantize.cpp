@@ -18,7 +18,7 @@ bool parseQuantize(llvm::StringRef text, QuantizeOptions &options,
                    std::string &error) {
   options.mode = QuantMode::Integer;
   options.weightBits = 8;
-  if (text == "none" || text.empty()) {
+  if (text == "none") {
     options.mode = QuantMode::None;
   } else if (text == "bfp16") {
     options.mode = QuantMode::Bfp16;
@@ -32,7 +32,7 @@ bool parseQuantize(llvm::StringRef text, QuantizeOptions &options,
     bool ok = rest.consume_front("w") && !rest.consumeInteger(10, bits) &&
               (rest.empty() || rest == "a8") && bits >= 4 && bits <= 8;
     if (!ok) {
-      error = "--quantize: unknown format '" + text.str() +
+      error = "unknown format '" + text.str() +
               "'; use none, int8, w8a8, w7a8, w6a8, w5a8, w4a8, bfp16 or fp16";
       return false;
     }
@@ -83,8 +83,10 @@ LogicalResult quantize(ModuleOp module, const QuantizeOptions &options,
   std::vector<quant::UniformQuantizedType> types;
   if (!plan.classes.empty()) {
     if (!samples || numSamples == 0)
-      return module.emitError("integer formats need calibration data; give "
-                              "--calibration data.npz (100 to 500 samples)");
+      return module.emitError(
+          "integer formats need calibration data; give 100 to "
+          "500 samples (--calibration data.npz, "
+          "calibration= in Python)");
     FailureOr<std::vector<Histogram>> histograms =
         calibrate(func, plan, samples, numSamples);
     if (failed(histograms))

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Compiling models and interpreting their IR."""
 
+import inspect
+import operator
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,15 +22,9 @@ def compile(
     quantize="none",
     calibration=None,
     *,
-    input_shapes=None,
-    opt=2,
     seed=0,
-    layers=None,
-    disable=(),
-    ranges="mse",
-    calibration_samples=512,
     external_data=None,
-    threads=0,
+    **options,
 ):
     """Compiles a model into a program for `target`.
 
@@ -37,31 +34,19 @@ def compile(
     quantize: none, int8, w8a8 ... w4a8, bfp16 or fp16.
     calibration: arrays by input name, samples stacked along the first dimension;
         or the path of an .npz file or a folder of them. Integer formats need it.
-    input_shapes: shapes of inputs whose dimensions the model leaves open.
-    opt: 0 first legal schedule, 1 one core, 2 and 3 search.
     seed: of randomised searches. The search of opt 2 is exhaustive and uses none.
-    layers: {regular expression over node names: format}; the first match wins.
-    disable: optimisations to switch off: fuse, overlap, copies, cores, resident,
-        reroll. Results stay the same bit for bit.
-    ranges: how ranges are chosen: minmax, percentile or mse.
     external_data: folder of a model's external data, when it comes as bytes.
-    threads: host threads, 0 for all; results do not depend on it.
-
+    {options}
     Raises CompileError with one line that says what is wrong and what to do.
     """
-    arguments = {
-        "quantize": _text("quantize", quantize),
-        "ranges": _text("ranges", ranges),
-        "layers": _layers(layers),
-        "disable": _disable(disable),
-        "opt": _integer("opt", opt, 0),
-        "threads": _integer("threads", threads, 0),
-        "calibration_samples": _integer("calibration_samples", calibration_samples, 1),
-        "input_shapes": _shapes(input_shapes),
-    }
     _integer("seed", seed, 0)
+    arguments = {"options": _options({"quantize": quantize, **options})}
     arguments.update(_model(model, external_data))
-    arguments.update(_calibration(calibration))
+    if isinstance(calibration, (str, os.PathLike)):
+        path = os.path.abspath(os.fspath(calibration))
+        arguments["options"].append(("calibration", path))
+    else:
+        arguments.update(_calibration(calibration))
     spec = _target(target)
     made = _cim.compile(spec, arguments)
     facts = {
@@ -73,6 +58,96 @@ def compile(
         "remarks": made["remarks"],
     }
     return Program(_cim.Program.parse(made["program"]), facts, (spec, arguments))
+
+
+class _Option:
+    """A row of the compiler's table of options, which cimc reads too."""
+
+    def __init__(self, flag, name, kind, initial, form, help):
+        self.flag, self.name, self.kind, self.form = flag, name, kind, form
+        empty = {"text": initial, "list": (), "pairs": None}
+        self.initial = int(initial) if kind == "number" else empty[kind]
+        self.help = help
+
+    def documentation(self):
+        if self.kind == "pairs":
+            return "{" + self.form.replace("=", ": ") + "}. " + self.help
+        return self.help[:1].lower() + self.help[1:]
+
+    def entries(self, value):
+        """The value as (flag, text) for each entry it has."""
+        if self.kind == "text":
+            return [(self.flag, _text(self.name, value))]
+        if self.kind == "number":
+            return [(self.flag, str(_integer(self.name, value, 0)))]
+        if self.kind == "list":
+            return [(self.flag, name) for name in _names(self.name, value)]
+        return [(self.flag, text) for text in self._pairs(value)]
+
+    def _pairs(self, value):
+        key, item = self.form.split("=")
+        if value is None:
+            return []
+        if not isinstance(value, Mapping):
+            raise CompileError(
+                f"{self.name}: a {type(value).__name__}; pass {{{key}: {item}}}"
+            )
+        return [
+            f"{_text(self.name, k)}={self._item(k, v, item)}" for k, v in value.items()
+        ]
+
+    def _item(self, key, value, item):
+        if isinstance(value, str):
+            return value
+        try:
+            sizes = [operator.index(size) for size in value]
+        except TypeError:
+            raise CompileError(
+                f"{self.name}: {key!r}: {value!r}; a {item} is needed"
+            ) from None
+        return "x".join(map(str, sizes)) or "scalar"
+
+
+# Arguments of compile that take more than the table's texts.
+_OWN = ("target", "quantize", "calibration")
+_OPTIONS = {row[1]: _Option(*row) for row in _cim.options()}
+
+
+def _options(values):
+    entries = []
+    for name, value in values.items():
+        if name not in _OPTIONS:
+            raise TypeError(f"compile() got an unexpected keyword argument '{name}'")
+        entries += _OPTIONS[name].entries(value)
+    return entries
+
+
+def _describe_options():
+    """Puts the table's options into the signature and the text of help()."""
+    shared = [option for name, option in _OPTIONS.items() if name not in _OWN]
+    text = "".join(
+        textwrap.fill(
+            f"{option.name}: {option.documentation()}.",
+            width=80,
+            initial_indent="    ",
+            subsequent_indent="        ",
+        ).lstrip(" ")
+        + "\n    "
+        for option in shared
+    )
+    compile.__doc__ = compile.__doc__.replace("{options}", text.rstrip(" "))
+    signature = inspect.signature(compile)
+    parameters = list(signature.parameters.values())[:-1]
+    parameters += [
+        inspect.Parameter(
+            option.name, inspect.Parameter.KEYWORD_ONLY, default=option.initial
+        )
+        for option in shared
+    ]
+    compile.__signature__ = signature.replace(parameters=parameters)
+
+
+_describe_options()
 
 
 def interpret(text, inputs):
@@ -154,49 +229,14 @@ def _target(target):
 def _calibration(calibration):
     if calibration is None:
         return {}
-    if isinstance(calibration, (str, os.PathLike)):
-        return {"calibration_path": os.path.abspath(os.fspath(calibration))}
     if isinstance(calibration, np.lib.npyio.NpzFile):
         calibration = dict(calibration)
     return {"calibration": named_arrays(calibration, CompileError, "calibration")}
 
 
-def _layers(layers):
-    if layers is None:
-        return []
-    if not isinstance(layers, Mapping):
-        raise CompileError(
-            f"layers: a {type(layers).__name__}; pass {{regular expression: format}}"
-        )
-    return [(_text("layers", k), _text("layers", v)) for k, v in layers.items()]
-
-
-def _disable(disable):
-    if isinstance(disable, str):
-        disable = disable.split(",")
-    if not isinstance(disable, Sequence) and not isinstance(disable, (set, frozenset)):
-        raise CompileError(f"disable: a {type(disable).__name__}; pass a list of names")
-    return [_text("disable", name) for name in disable]
-
-
-def _shapes(shapes):
-    if shapes is None:
-        return []
-    if not isinstance(shapes, Mapping):
-        raise CompileError(
-            f"input_shapes: a {type(shapes).__name__}; pass {{name: [sizes]}}"
-        )
-    result = []
-    for name, shape in shapes.items():
-        try:
-            sizes = [int(size) for size in shape]
-        except (TypeError, ValueError):
-            raise CompileError(
-                f"input_shapes: '{name}': {shape!r}; a list of sizes is needed"
-            ) from None
-        if any(not 0 <= size < 2**62 for size in sizes):
-            raise CompileError(
-                f"input_shapes: '{name}': {shape!r}; sizes are not negative"
-            )
-        result.append((str(name), sizes))
-    return result
+def _names(name, value):
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, Sequence) and not isinstance(value, (set, frozenset)):
+        raise CompileError(f"{name}: a {type(value).__name__}; pass a list of names")
+    return [_text(name, item) for item in value]

@@ -3,100 +3,40 @@
 #include "Compile.h"
 
 #include "cim/Emit/ISA.h"
-#include "cim/Pipeline/Compiler.h"
+#include "cim/Pipeline/Options.h"
 #include "cim/Program/ProgramIO.h"
 #include "cim/Support/Status.h"
 #include "mlir/IR/Diagnostics.h"
-#include "llvm/Support/Regex.h"
 #include "llvm/Support/ThreadPool.h"
 
 namespace cim::python {
 namespace {
 
-absl::Status setDisabled(const CompileRequest &request,
-                         CompileOptions &options) {
-  for (const std::string &what : request.disable) {
-    if (what == "fuse")
-      options.split.fuse = false;
-    else if (what == "overlap")
-      options.schedule.overlap = false;
-    else if (what == "copies")
-      options.schedule.copies = false;
-    else if (what == "cores")
-      options.schedule.splitCores = false;
-    else if (what == "resident")
-      options.schedule.residentWeights = false;
-    else if (what == "reroll")
-      options.reroll = false;
-    else
-      return invalidArgument("disable: unknown optimisation '", what,
-                             "'; use fuse, overlap, copies, cores, resident or "
-                             "reroll");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status setFormat(llvm::StringRef text, std::string_view argument,
-                       QuantizeOptions &options) {
-  std::string error;
-  if (parseQuantize(text, options, error))
-    return absl::OkStatus();
-  // The parser speaks of the command line's option.
-  llvm::StringRef message = error;
-  message.consume_front("--quantize: ");
-  return invalidArgument(argument, ": ", message.str());
-}
-
-absl::Status setFormats(const CompileRequest &request,
-                        CompileOptions &options) {
-  CIM_RETURN_IF_ERROR(
-      setFormat(request.quantize, "quantize", options.quantize));
-  if (request.ranges == "minmax")
-    options.quantize.activations = options.quantize.weights =
-        RangeMethod::MinMax;
-  else if (request.ranges == "percentile")
-    options.quantize.activations = options.quantize.weights =
-        RangeMethod::Percentile;
-  else if (request.ranges != "mse")
-    return invalidArgument("ranges: unknown method '", request.ranges,
-                           "'; use minmax, percentile or mse");
-  for (const auto &[pattern, format] : request.layers) {
-    std::string why;
-    if (!llvm::Regex(pattern).isValid(why))
-      return invalidArgument("layers: '", pattern,
-                             "' is not a regular expression: ", why,
-                             "; correct it");
-    QuantizeOptions parsed;
-    CIM_RETURN_IF_ERROR(setFormat(format, "layers: '" + pattern + "'", parsed));
-    options.quantize.layers.push_back(
-        {pattern, parsed.mode, parsed.weightBits});
-  }
-  return absl::OkStatus();
-}
-
 absl::Status setOptions(const CompileRequest &request,
                         CompileOptions &options) {
-  if (request.opt < 0 || request.opt > 3)
-    return invalidArgument("opt: ", request.opt, "; use 0, 1, 2 or 3");
   std::optional<Phase> phase = parsePhase(request.phase);
   if (!phase)
-    return invalidArgument("phase: unknown phase '", request.phase,
-                           "'; use import, normalize, quantize, split, "
-                           "schedule, lower, allocate or isa");
+    return invalidArgument("phase: unknown phase '", request.phase, "'; use ",
+                           phaseNames(Phase::Isa));
   options.stopAfter = *phase;
-  options.target = request.target;
-  options.schedule.optLevel = request.opt;
-  options.maxCalibrationSamples = request.calibrationSamples;
-  options.import.inputShapes = request.inputShapes;
   options.import.modelName = request.modelName;
   options.import.externalDataDir = request.externalDataDir;
   options.calibration = request.calibration;
-  CIM_RETURN_IF_ERROR(setFormats(request, options));
-  CIM_RETURN_IF_ERROR(setDisabled(request, options));
   std::string error;
-  if (!request.calibrationPath.empty() &&
-      !loadCalibration(request.calibrationPath, options, error))
-    return invalidArgument(error);
+  for (const CompileOption &option : compileOptions()) {
+    bool isSet = *option.initial == 0;
+    for (const auto &[flag, value] : request.options) {
+      if (flag != option.flag)
+        continue;
+      isSet = true;
+      if (!applyOption(option, value, FrontEnd::Python, options, error))
+        return invalidArgument(error);
+    }
+    if (!isSet &&
+        !applyOption(option, option.initial, FrontEnd::Python, options, error))
+      return invalidArgument(error);
+  }
+  options.target = request.target;
   return absl::OkStatus();
 }
 
@@ -129,9 +69,9 @@ mlir::FailureOr<CompileResult> run(const CompileRequest &request,
 absl::StatusOr<CompileOutcome> compile(const CompileRequest &request) {
   CompileOptions options;
   CIM_RETURN_IF_ERROR(setOptions(request, options));
-  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(request.threads));
+  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(options.threads));
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  if (request.threads != 1)
+  if (options.threads != 1)
     context.setThreadPool(pool);
   prepareContext(context);
   std::string error;
@@ -155,6 +95,17 @@ absl::StatusOr<CompileOutcome> compile(const CompileRequest &request) {
   // The program's constants are views into the context; its bytes outlive it.
   CIM_ASSIGN_OR_RETURN(outcome.program, serializeProgram(*result->program));
   return outcome;
+}
+
+std::vector<OptionFacts> options() {
+  std::vector<OptionFacts> list;
+  for (const CompileOption &option : compileOptions()) {
+    constexpr const char *kinds[] = {"text", "number", "list", "pairs"};
+    list.push_back({option.flag, option.argument,
+                    kinds[static_cast<size_t>(option.kind)], option.initial,
+                    option.form, option.help});
+  }
+  return list;
 }
 
 std::vector<std::pair<std::string, std::string>> phases() {

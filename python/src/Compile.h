@@ -26,15 +26,10 @@ struct CompileRequest {
   std::string path;       ///< Model file; empty: `bytes` is the model.
   std::string_view bytes; ///< Serialized ONNX; outlives the call.
   std::string modelName, externalDataDir;
-  std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
   TargetSpec target;
-  std::string quantize = "none", ranges = "mse";
-  std::vector<std::pair<std::string, std::string>> layers; ///< regex, format
-  std::vector<std::string> disable;
-  int opt = 2;
-  unsigned threads = 0; ///< Host threads, 0: all.
-  size_t calibrationSamples = 512;
-  std::string calibrationPath; ///< .npz or folder; may be empty.
+  /// Flag and value of options of cim/Pipeline/Options.h; lists and pairs come
+  /// entry by entry.
+  std::vector<std::pair<std::string, std::string>> options;
   /// Views of arrays that outlive the call.
   std::map<std::string, std::vector<NpyArray>> calibration;
   std::string phase = "program"; ///< Stop after this one.
@@ -53,6 +48,14 @@ struct CompileOutcome {
 };
 
 absl::StatusOr<CompileOutcome> compile(const CompileRequest &request);
+
+/// An option as Python presents it (cim/Pipeline/Options.h).
+struct OptionFacts {
+  std::string flag, argument;
+  std::string kind; ///< "text", "number", "list" or "pairs".
+  std::string initial, form, help;
+};
+std::vector<OptionFacts> options();
 
 /// Names and descriptions of the phases, in order.
 std::vector<std::pair<std::string, std::string>> phases();

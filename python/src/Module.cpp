@@ -467,15 +467,7 @@ py::dict compile(const cim::TargetSpec &target, const py::dict &arguments) {
   set(request.path, arguments, "path");
   set(request.modelName, arguments, "model_name");
   set(request.externalDataDir, arguments, "external_data");
-  set(request.inputShapes, arguments, "input_shapes");
-  set(request.quantize, arguments, "quantize");
-  set(request.ranges, arguments, "ranges");
-  set(request.layers, arguments, "layers");
-  set(request.disable, arguments, "disable");
-  set(request.opt, arguments, "opt");
-  set(request.threads, arguments, "threads");
-  set(request.calibrationSamples, arguments, "calibration_samples");
-  set(request.calibrationPath, arguments, "calibration_path");
+  set(request.options, arguments, "options");
   set(request.phase, arguments, "phase");
   set(request.allTexts, arguments, "all_texts");
   set(request.elideConstants, arguments, "elide_constants");
@@ -503,6 +495,14 @@ py::dict compile(const cim::TargetSpec &target, const py::dict &arguments) {
   result["seconds"] = seconds;
   result["peak_rss_bytes"] = value.peakRssBytes;
   result["remarks"] = value.remarks;
+  return result;
+}
+
+py::list options() {
+  py::list result;
+  for (const cim::python::OptionFacts &option : cim::python::options())
+    result.append(py::make_tuple(option.flag, option.argument, option.kind,
+                                 option.initial, option.form, option.help));
   return result;
 }
 
@@ -549,6 +549,9 @@ PYBIND11_MODULE(_cim, m) {
   bindProgram(m);
   bindSession(m);
   m.def("compile", &compile);
+  m.def("options", &options,
+        "Per option of the compiler: flag, argument, kind, default, form, "
+        "help.");
   m.def("interpret", &interpret);
   m.def("phases", &cim::python::phases);
 }

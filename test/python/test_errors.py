@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Every mistake is one line that says what is wrong and what to do."""
 
+import inspect
 import re
+import subprocess
 
 import cim
 import numpy as np
 import pytest
+from cim import _cim
 from conftest import DATA, small_model
 
 
@@ -86,15 +89,41 @@ def test_bad_options(model, samples):
     fails("layers: 'head': unknown format 'w3'", model, layers={"head": "w3"})
     fails("not a regular expression", model, layers={"(": "w5a8"})
     fails("input_shapes: a list", model, input_shapes=[1, 3, 8, 8])
-    fails("input_shapes: 'x': 'abc'", model, input_shapes={"x": "abc"})
-    fails("input_shapes: 'x'", model, input_shapes={"x": [1, 3, -8, 8]})
+    fails("input_shapes: 'x=abc' is not a shape", model, input_shapes={"x": "abc"})
+    fails("input_shapes: 'x=1x3x-8x8'", model, input_shapes={"x": [1, 3, -8, 8]})
+    fails("input_shapes: 'x': 8; a shape is", model, input_shapes={"x": 8})
+    fails("input_shapes: 'x': .1.5.; a shape is", model, input_shapes={"x": [1.5]})
+    fails("layers: 'head': 8; a format is", model, layers={"head": 8})
     fails("x", model, input_shapes={"x": [1, 4, 8, 8]})
     fails("nope", model, input_shapes={"nope": [1]})
     fails("calibration_samples: 0", model, calibration_samples=0)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'quantise'"):
+        cim.compile(model, quantise="int8")
+
+
+def test_options_are_those_of_the_command_line(tools):
+    """One table serves both: names, defaults and help agree."""
+    lines = subprocess.run(
+        [tools / "cimc", "--help"], check=True, capture_output=True, text=True
+    ).stdout
+    signature = inspect.signature(cim.compile)
+    rows = _cim.options()
+    assert {"quantize", "layers", "disable", "threads"} <= {row[1] for row in rows}
+    for flag, argument, kind, initial, form, text in rows:
+        assert re.search(rf"--{flag}=<{re.escape(form)}> +- {re.escape(text)}", lines)
+        default = signature.parameters[argument].default
+        if kind in ("text", "number"):
+            assert str(default or "") == initial or default == int(initial or 0)
+        else:
+            assert not default
 
 
 def test_bad_calibration(tmp_path, model, samples):
-    fails("calibration", model, quantize="int8")
+    fails(
+        r"calibration data; .*--calibration data.npz, calibration= in Python",
+        model,
+        quantize="int8",
+    )
     for data, match in (
         ({"y": samples}, "no array 'x'; arrays found: y"),
         ({"x": samples[:, :2]}, r"shape \[24, 2, 8, 8\]"),

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "../CommandLine.h"
 #include "cim/IR/Constants.h"
 #include "cim/IR/StoredType.h"
 #include "cim/InitAll.h"
@@ -27,7 +28,7 @@ namespace {
 
 cl::OptionCategory category("cim-interp options");
 cl::opt<std::string> inputFile(cl::Positional, cl::desc("PHASE.mlir"),
-                               cl::Required, cl::cat(category));
+                               cl::Optional, cl::cat(category));
 cl::opt<std::string>
     inputArrays("input",
                 cl::desc("Inputs by name; without it, inputs are zero. A first "
@@ -250,6 +251,9 @@ void report(Diagnostic &diagnostic) {
 }
 
 absl::Status mainStatus() {
+  if (inputFile.empty())
+    return cim::invalidArgument("no module given; give the .mlir of a phase; "
+                                "see --help");
   DialectRegistry registry;
   cim::registerAllDialects(registry);
   MLIRContext context(registry);
@@ -273,8 +277,9 @@ int main(int argc, char **argv) {
   cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "cim-interp " << cim::versionString() << "\n";
   });
-  cl::ParseCommandLineOptions(
-      argc, argv, "runs tensor-level IR on the reference interpreter\n");
+  if (!cim::parseCommandLine(
+          argc, argv, "runs tensor-level IR on the reference interpreter\n"))
+    return 1;
   absl::Status status = mainStatus();
   if (status.ok())
     return 0;

@@ -4,8 +4,10 @@
 // The compiler driver: a model in, a device program (or the IR of any phase)
 // out.
 #include <cstdio>
+#include <deque>
 
-#include "cim/Pipeline/Compiler.h"
+#include "../CommandLine.h"
+#include "cim/Pipeline/Options.h"
 #include "cim/Program/ProgramIO.h"
 #include "cim/Support/Version.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
@@ -24,45 +26,13 @@ namespace {
 
 cl::OptionCategory category("cimc options");
 cl::opt<std::string>
-    input(cl::Positional, cl::Required,
+    input(cl::Positional, cl::Optional,
           cl::desc("<model.onnx | model.onnxtxt | phase.mlir>"),
           cl::cat(category));
 cl::opt<std::string> output("o",
                             cl::desc("Output file (default: the model's "
                                      "name with .cimb; IR: standard output)"),
                             cl::value_desc("file"), cl::cat(category));
-cl::opt<std::string> target("target", cl::init("m50"),
-                            cl::desc("Target preset or YAML file"),
-                            cl::cat(category));
-cl::opt<std::string>
-    quantize("quantize", cl::init("none"),
-             cl::desc("none, int8, w8a8 .. w4a8, bfp16 or fp16"),
-             cl::cat(category));
-cl::opt<std::string>
-    calibration("calibration",
-                cl::desc("Calibration data: .npz with one array per input, or "
-                         "a folder of them"),
-                cl::value_desc("data.npz|dir"), cl::cat(category));
-cl::opt<unsigned> calibrationSamples("calibration-samples", cl::init(512),
-                                     cl::desc("Samples used at most"),
-                                     cl::cat(category));
-cl::opt<std::string> ranges("ranges", cl::init("mse"),
-                            cl::desc("Range method: minmax, percentile or mse"),
-                            cl::cat(category));
-cl::list<std::string> layerFormats(
-    "layer",
-    cl::desc("Format of the layers whose node matches, e.g. "
-             "'Conv_3=w5a8' or 'head.*=none'; repeatable, first wins"),
-    cl::value_desc("regex=format"), cl::cat(category));
-cl::list<std::string>
-    inputShapes("input-shape",
-                cl::desc("Shape of an input, e.g. x=1x3x224x224; repeatable"),
-                cl::value_desc("name=shape"), cl::cat(category));
-cl::opt<int>
-    optLevel("opt", cl::init(2),
-             cl::desc("0: first legal schedule, 1: one core, 2: search, "
-                      "3: search"),
-             cl::cat(category));
 cl::opt<std::string>
     searchBudget("search-budget",
                  cl::desc("Time for further search, e.g. 30s (the search of "
@@ -84,16 +54,6 @@ cl::opt<bool> elide("elide-constants",
                     cl::cat(category));
 cl::opt<std::string> report("report", cl::desc("Write the compile report"),
                             cl::value_desc("r.json"), cl::cat(category));
-cl::list<std::string> disabled(
-    "disable", cl::CommaSeparated,
-    cl::desc(
-        "Switch optimisations off: fuse, overlap, copies, cores, resident, "
-        "reroll (results stay the same bit for bit)"),
-    cl::cat(category));
-cl::opt<unsigned> threads("threads", cl::init(0),
-                          cl::desc("Host threads (0: all cores); never changes "
-                                   "results"),
-                          cl::cat(category));
 cl::opt<bool> quiet("quiet", cl::desc("Print errors only"), cl::cat(category));
 
 int fail(const std::string &message) {
@@ -101,87 +61,77 @@ int fail(const std::string &message) {
   return 1;
 }
 
-bool setDisabled(cim::CompileOptions &options, std::string &error) {
-  for (const std::string &what : disabled) {
-    if (what == "fuse")
-      options.split.fuse = false;
-    else if (what == "overlap")
-      options.schedule.overlap = false;
-    else if (what == "copies")
-      options.schedule.copies = false;
-    else if (what == "cores")
-      options.schedule.splitCores = false;
-    else if (what == "resident")
-      options.schedule.residentWeights = false;
-    else if (what == "reroll")
-      options.reroll = false;
-    else {
-      error = "--disable: unknown optimisation '" + what +
-              "'; use fuse, overlap, copies, cores, resident or reroll";
-      return false;
+/// The options of lib/Pipeline on this command line; made before it is parsed.
+class SharedOptions {
+public:
+  SharedOptions() {
+    for (const cim::CompileOption &option : cim::compileOptions())
+      add(option);
+  }
+  /// Applies what was given, and the defaults.
+  bool apply(cim::CompileOptions &options, std::string &error) const {
+    for (const Entry &entry : entries) {
+      llvm::SmallVector<std::string> values;
+      if (entry.one)
+        values.push_back(*entry.one);
+      else
+        values.append(entry.many->begin(), entry.many->end());
+      for (const std::string &value : values)
+        if (!cim::applyOption(*entry.option, value, cim::FrontEnd::CommandLine,
+                              options, error))
+          return false;
     }
+    return true;
   }
-  return true;
-}
 
-bool setFormats(cim::CompileOptions &options, std::string &error) {
-  if (!cim::parseQuantize(quantize, options.quantize, error))
-    return false;
-  if (ranges == "minmax")
-    options.quantize.activations = options.quantize.weights =
-        cim::RangeMethod::MinMax;
-  else if (ranges == "percentile")
-    options.quantize.activations = options.quantize.weights =
-        cim::RangeMethod::Percentile;
-  else if (ranges != "mse") {
-    error = "--ranges: unknown method '" + ranges +
-            "'; use minmax, percentile or mse";
-    return false;
-  }
-  for (const std::string &text : layerFormats) {
-    auto [pattern, format] = llvm::StringRef(text).rsplit('=');
-    cim::QuantizeOptions parsed;
-    if (pattern.empty() || !cim::parseQuantize(format, parsed, error)) {
-      error =
-          "--layer: '" + text + "' is not <regex>=<format>, e.g. Conv_3=w5a8";
-      return false;
+private:
+  struct Entry {
+    const cim::CompileOption *option;
+    std::string help;
+    std::unique_ptr<cl::opt<std::string>> one;
+    std::unique_ptr<cl::list<std::string>> many;
+  };
+
+  void add(const cim::CompileOption &option) {
+    Entry &entry = entries.emplace_back();
+    entry.option = &option;
+    entry.help = option.help;
+    bool single = option.kind == cim::OptionKind::Text ||
+                  option.kind == cim::OptionKind::Number;
+    if (single) {
+      if (*option.initial)
+        entry.help += std::string(" (default: ") + option.initial + ")";
+      entry.one = std::make_unique<cl::opt<std::string>>(
+          llvm::StringRef(option.flag), cl::desc(entry.help),
+          cl::value_desc(option.form), cl::init(option.initial),
+          cl::cat(category));
+      return;
     }
-    options.quantize.layers.push_back(
-        {pattern.str(), parsed.mode, parsed.weightBits});
+    entry.help += "; repeatable";
+    entry.many = std::make_unique<cl::list<std::string>>(
+        llvm::StringRef(option.flag), cl::desc(entry.help),
+        cl::value_desc(option.form), cl::cat(category));
+    if (option.kind == cim::OptionKind::List)
+      entry.many->setMiscFlag(cl::CommaSeparated);
   }
-  return true;
-}
 
-bool setOptions(cim::CompileOptions &options, std::string &error) {
-  absl::StatusOr<cim::TargetSpec> spec = cim::TargetSpec::load(target);
-  if (!spec.ok()) {
-    error = std::string(spec.status().message());
+  std::deque<Entry> entries;
+};
+
+bool setOptions(const SharedOptions &shared, cim::CompileOptions &options,
+                std::string &error) {
+  if (input.empty()) {
+    error = "no model given; give a .onnx, .onnxtxt or .mlir file; see --help";
     return false;
   }
-  options.target = *spec;
-  if (optLevel < 0 || optLevel > 3) {
-    error = "--opt: " + std::to_string(optLevel) + "; use 0, 1, 2 or 3";
-    return false;
-  }
-  options.schedule.optLevel = optLevel;
-  options.maxCalibrationSamples = calibrationSamples;
-  for (const std::string &text : inputShapes)
-    if (!cim::parseInputShape(text, options.import, error))
-      return false;
-  if (!setFormats(options, error) || !setDisabled(options, error))
-    return false;
-  if (!calibration.empty() &&
-      !cim::loadCalibration(calibration, options, error))
-    return false;
   std::optional<cim::Phase> phase = cim::parsePhase(emit);
   if (!phase) {
-    error = "--emit: unknown phase '" + emit +
-            "'; use import, normalize, quantize, split, schedule, lower, "
-            "allocate, isa or program";
+    error = "--emit: unknown phase '" + emit + "'; use " +
+            cim::phaseNames(cim::Phase::Program);
     return false;
   }
   options.stopAfter = *phase;
-  return true;
+  return shared.apply(options, error);
 }
 
 int writeIr(mlir::ModuleOp module) {
@@ -271,20 +221,23 @@ void printSummary(const cim::CompileResult &result, const std::string &path) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  SharedOptions shared;
   cl::HideUnrelatedOptions(category);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "cimc " << cim::versionString() << "\n";
   });
-  cl::ParseCommandLineOptions(
-      argc, argv, "cimc: compiles models for compute-in-memory NPUs\n");
+  if (!cim::parseCommandLine(
+          argc, argv, "cimc: compiles models for compute-in-memory NPUs\n"))
+    return 1;
   std::string error;
   cim::CompileOptions options;
-  if (!setOptions(options, error))
+  if (!setOptions(shared, options, error))
     return fail(error);
-  llvm::ThreadPoolStrategy strategy = llvm::hardware_concurrency(threads);
+  llvm::ThreadPoolStrategy strategy =
+      llvm::hardware_concurrency(options.threads);
   llvm::DefaultThreadPool pool(strategy);
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  if (threads != 1)
+  if (options.threads != 1)
     context.setThreadPool(pool);
   cim::prepareContext(context);
   mlir::FailureOr<cim::CompileResult> result =

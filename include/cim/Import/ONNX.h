@@ -53,7 +53,7 @@ importOnnxBytes(llvm::StringRef bytes, const ImportOptions &options,
                 std::shared_ptr<const void> owner = nullptr);
 
 /// "x=1x3x224x224" as an entry of ImportOptions::inputShapes; false with
-/// `error` set when it is not of that form.
+/// `error` (without the name of an option) set when it is not of that form.
 bool parseInputShape(llvm::StringRef text, ImportOptions &options,
                      std::string &error);
 

@@ -39,6 +39,8 @@ enum class Phase : uint8_t {
 const char *name(Phase phase);
 const char *description(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef text);
+/// "import, normalize, ... or <last>", for messages.
+std::string phaseNames(Phase last);
 
 struct CompileOptions {
   TargetSpec target;
@@ -50,6 +52,8 @@ struct CompileOptions {
   /// Named calibration arrays: leading dimension is the number of samples.
   std::map<std::string, std::vector<NpyArray>> calibration;
   size_t maxCalibrationSamples = 512;
+  unsigned threads =
+      0; ///< Host threads, 0: all. The caller's context has them.
   Phase stopAfter = Phase::Program;
   /// Called after every phase, e.g. to keep or print the IR.
   std::function<void(Phase, mlir::ModuleOp)> observer;

@@ -38,7 +38,8 @@ struct QuantizeOptions {
   std::vector<LayerFormat> layers; ///< First match wins; else the defaults.
 };
 
-/// Parses "none", "int8", "w8a8" .. "w4a8", "bfp16", "fp16".
+/// Parses "none", "int8", "w8a8" .. "w4a8", "bfp16", "fp16"; on failure `error`
+/// says what is known.
 bool parseQuantize(llvm::StringRef text, QuantizeOptions &options,
                    std::string &error);
 

@@ -649,7 +649,7 @@ bool parseInputShape(StringRef text, ImportOptions &options,
       shape.push_back(value);
   }
   if (!valid) {
-    error = ("--input-shape: '" + text +
+    error = ("'" + text +
              "' is not a shape; name=sizes wanted; write x=1x3x224x224")
                 .str();
     return false;

@@ -63,7 +63,7 @@ void registerImportONNX() {
         std::string error;
         for (const std::string &shape : inputShapes)
           if (!parseInputShape(shape, options, error)) {
-            emitError(UnknownLoc::get(context)) << error;
+            emitError(UnknownLoc::get(context)) << "--input-shape: " << error;
             return nullptr;
           }
         const llvm::MemoryBuffer *buffer =
