@@ -32,7 +32,8 @@ inline bool parseCommandLine(int argc, char **argv, llvm::StringRef overview) {
   if (!line.empty())
     line[0] = static_cast<char>(std::tolower(line[0]));
   if (size_t at = second.find("Did you mean "); at != llvm::StringRef::npos)
-    line += "; did you mean " + second.substr(at + 13).split('\n').first.trim().str();
+    line += "; did you mean " +
+            second.substr(at + 13).split('\n').first.trim().str();
   llvm::errs() << "error: " << line << "; see --help\n";
   return false;
 }

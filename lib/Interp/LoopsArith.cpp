@@ -207,31 +207,14 @@ Select elementaryFunction(llvm::StringRef name) {
   using math::Binary;
   using math::Unary;
   return llvm::StringSwitch<Select>(name)
-      .Case("math.exp", unary<Unary::Exp>)
-      .Case("math.exp2", unary<Unary::Exp2>)
-      .Case("math.expm1", unary<Unary::Expm1>)
-      .Case("math.log", unary<Unary::Log>)
-      .Case("math.log2", unary<Unary::Log2>)
-      .Case("math.log10", unary<Unary::Log10>)
-      .Case("math.log1p", unary<Unary::Log1p>)
-      .Case("math.sqrt", unary<Unary::Sqrt>)
-      .Case("math.rsqrt", unary<Unary::Rsqrt>)
-      .Case("math.tanh", unary<Unary::Tanh>)
-      .Case("math.erf", unary<Unary::Erf>)
-      .Case("math.sin", unary<Unary::Sin>)
-      .Case("math.cos", unary<Unary::Cos>)
-      .Case("math.tan", unary<Unary::Tan>)
-      .Case("math.asin", unary<Unary::Asin>)
-      .Case("math.acos", unary<Unary::Acos>)
-      .Case("math.atan", unary<Unary::Atan>)
-      .Case("math.sinh", unary<Unary::Sinh>)
-      .Case("math.cosh", unary<Unary::Cosh>)
-      .Case("math.asinh", unary<Unary::Asinh>)
-      .Case("math.acosh", unary<Unary::Acosh>)
-      .Case("math.atanh", unary<Unary::Atanh>)
-      .Case("math.atan2", binary<Binary::Atan2>)
-      .Case("math.powf", binary<Binary::Pow>)
-      .Default(nullptr);
+#define CIM_CASE(Name, function) .Case("math." #function, unary<Unary::Name>)
+      // clang-format off
+      CIM_UNARY_FUNCTIONS(CIM_CASE)
+  // clang-format on
+#undef CIM_CASE
+          .Case("math.atan2", binary<Binary::Atan2>)
+          .Case("math.powf", binary<Binary::Pow>)
+          .Default(nullptr);
 }
 
 //===----------------------------------------------------------------------===//

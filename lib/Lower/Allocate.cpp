@@ -197,21 +197,6 @@ LogicalResult Allocator::place(const MemoryKey &key,
   return success();
 }
 
-/// Queue of a tile op.
-unsigned queueOf(Operation *op, const QueueMap &queues) {
-  auto core =
-      static_cast<unsigned>(op->getAttrOfType<IntegerAttr>("core").getInt());
-  if (isa<WriteWeightsOp>(op))
-    return queues.id(core, QueueKind::WeightWrite);
-  if (isa<MacOp>(op))
-    return queues.id(core, QueueKind::Mac);
-  if (isa<VectorOp>(op))
-    return queues.id(core, QueueKind::Vec);
-  auto channel =
-      static_cast<unsigned>(op->getAttrOfType<IntegerAttr>("channel").getInt());
-  return queues.id(core, QueueKind::Dma, channel);
-}
-
 void Allocator::addReuseWaits(StageOp stage) {
   QueueMap queues(target);
   HazardTracker tracker(queues.perCore() * target.coresPerChip * target.chips);
@@ -243,7 +228,7 @@ void Allocator::addReuseWaits(StageOp stage) {
     return found;
   };
   for (Operation &op : stage.getBody().front()) {
-    tracker.begin(queueOf(&op, queues));
+    tracker.begin(queues.id(queueOf(&op)));
     OpIndex current = tracker.current();
     number[&op] = current;
     ops.push_back(&op);

@@ -52,32 +52,40 @@ LogicalResult Lowering::lowerRegion(RegionOp region) {
   return success();
 }
 
+/// An argument or result of the function as a dense row-major buffer in DRAM;
+/// `attributes` are the function's for it.
+View Lowering::portBuffer(BufferKind kind, RankedTensorType type,
+                          DictionaryAttr attributes, StringRef fallback) {
+  View view;
+  view.elemBytes = storedBytes(type.getElementType());
+  view.shape.assign(type.getShape().begin(), type.getShape().end());
+  view.strides =
+      denseStrides(view.shape, rowMajorOrder(type.getRank()), view.elemBytes);
+  SmallVector<int64_t> physical(type.getShape());
+  if (physical.empty())
+    physical.push_back(1);
+  auto name =
+      attributes ? attributes.getAs<StringAttr>("cim.name") : StringAttr();
+  view.buffer =
+      tiles.buffer(kind, name ? name.getValue() : fallback, physical,
+                   storedType(type.getElementType()), MemorySpace::dram);
+  Operation *buffer = view.buffer.getDefiningOp();
+  MLIRContext *context = func.getContext();
+  buffer->setAttr("cim.shape",
+                  DenseI64ArrayAttr::get(context, type.getShape()));
+  if (attributes && attributes.get("cim.unsigned"))
+    buffer->setAttr("cim.unsigned", UnitAttr::get(context));
+  return view;
+}
+
 LogicalResult Lowering::run() {
   chooseLayouts();
   tiles.enterStage(StageKind::run);
-  for (auto [i, argument] : llvm::enumerate(func.getArguments())) {
-    auto type = cast<RankedTensorType>(argument.getType());
-    View view;
-    view.elemBytes = storedBytes(type.getElementType());
-    view.shape.assign(type.getShape().begin(), type.getShape().end());
-    view.strides =
-        denseStrides(view.shape, rowMajorOrder(type.getRank()), view.elemBytes);
-    SmallVector<int64_t> physical(type.getShape());
-    if (physical.empty())
-      physical.push_back(1);
-    auto name = func.getArgAttrOfType<StringAttr>(i, "cim.name");
-    view.buffer = tiles.buffer(
-        BufferKind::input,
-        name ? name.getValue().str() : "arg" + std::to_string(i), physical,
-        storedType(type.getElementType()), MemorySpace::dram);
-    view.buffer.getDefiningOp()->setAttr(
-        "cim.shape",
-        DenseI64ArrayAttr::get(func.getContext(), type.getShape()));
-    if (func.getArgAttr(i, "cim.unsigned"))
-      view.buffer.getDefiningOp()->setAttr("cim.unsigned",
-                                           UnitAttr::get(func.getContext()));
-    setView(argument, view);
-  }
+  for (auto [i, argument] : llvm::enumerate(func.getArguments()))
+    setView(argument,
+            portBuffer(BufferKind::input,
+                       cast<RankedTensorType>(argument.getType()),
+                       func.getArgAttrDict(i), "arg" + std::to_string(i)));
   Operation *terminator = func.getBody().front().getTerminator();
   for (Operation &op : func.getBody().front().without_terminator()) {
     layer = "move";
@@ -91,30 +99,12 @@ LogicalResult Lowering::run() {
     if (failed(result))
       return failure();
   }
-  // Results are dense row-major buffers in DRAM.
   layer = "output";
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
-    auto type = cast<RankedTensorType>(value.getType());
-    View view;
-    view.elemBytes = storedBytes(type.getElementType());
-    view.shape.assign(type.getShape().begin(), type.getShape().end());
-    view.strides =
-        denseStrides(view.shape, rowMajorOrder(type.getRank()), view.elemBytes);
-    SmallVector<int64_t> physical(type.getShape());
-    if (physical.empty())
-      physical.push_back(1);
-    auto name = func.getResultAttrOfType<StringAttr>(i, "cim.name");
     setLocation(value.getLoc());
-    view.buffer = tiles.buffer(
-        BufferKind::output,
-        name ? name.getValue().str() : "result" + std::to_string(i), physical,
-        storedType(type.getElementType()), MemorySpace::dram);
-    view.buffer.getDefiningOp()->setAttr(
-        "cim.shape",
-        DenseI64ArrayAttr::get(func.getContext(), type.getShape()));
-    if (func.getResultAttr(i, "cim.unsigned"))
-      view.buffer.getDefiningOp()->setAttr("cim.unsigned",
-                                           UnitAttr::get(func.getContext()));
+    View view =
+        portBuffer(BufferKind::output, cast<RankedTensorType>(value.getType()),
+                   func.getResultAttrDict(i), "result" + std::to_string(i));
     copy(viewOf(value), view);
   }
   return success();

@@ -74,6 +74,8 @@ private:
   // MAC work (LowerMac.cpp).
   mlir::LogicalResult lowerMac(ir::RegionOp region, mlir::Operation *mac);
 
+  View portBuffer(ir::BufferKind kind, mlir::RankedTensorType type,
+                  mlir::DictionaryAttr attributes, llvm::StringRef fallback);
   void setLocation(mlir::Location loc);
   mlir::LogicalResult lowerRegion(ir::RegionOp region);
   mlir::LogicalResult lowerOp(mlir::Operation *op);

@@ -342,8 +342,7 @@ void MacLowering::planBuffers(Core &core) {
     rows *= tile;
     distinct *= llvm::divideCeil(m[i].size, tile);
   }
-  // Half of L1 for this region: the next one's loads overlap with it.
-  int64_t budget = static_cast<int64_t>(target.l1Bytes) * 7 / 16;
+  int64_t budget = schedule::l1Budget(tiles.target);
   int64_t whole = positions * chunkChannels * act.elemBytes;
   patchChannels = whole * 2 <= budget || kChunks == 1
                       ? chunkChannels

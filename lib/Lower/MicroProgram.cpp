@@ -20,37 +20,6 @@ using mlir::Value;
 using MlirOp = mlir::Operation;
 using namespace cim::ir;
 
-std::optional<DType> dtypeOf(Type type) {
-  if (type.isIndex())
-    return DType::I64;
-  if (type.isF16())
-    return DType::F16;
-  if (type.isBF16())
-    return DType::BF16;
-  if (type.isF32())
-    return DType::F32;
-  if (type.isF64())
-    return DType::F64;
-  auto integer = mlir::dyn_cast<mlir::IntegerType>(type);
-  if (!integer)
-    return std::nullopt;
-  bool isUnsigned = integer.isUnsigned();
-  switch (integer.getWidth()) {
-  case 1:
-    return DType::I1;
-  case 64:
-    return isUnsigned ? DType::U64 : DType::I64;
-  case 32:
-    return isUnsigned ? DType::U32 : DType::I32;
-  case 16:
-    return isUnsigned ? DType::U16 : DType::I16;
-  default:
-    if (integer.getWidth() > 8)
-      return std::nullopt;
-    return isUnsigned ? DType::U8 : DType::I8;
-  }
-}
-
 /// Operations whose operands and result have one type.
 static std::optional<MicroOp> simpleOp(MlirOp *op) {
   static const llvm::StringMap<MicroOp> table = {
@@ -133,21 +102,6 @@ bool hasMicroOp(MlirOp *op) {
 }
 
 namespace {
-DType asUnsigned(DType type) {
-  switch (type) {
-  case DType::I8:
-    return DType::U8;
-  case DType::I16:
-    return DType::U16;
-  case DType::I32:
-    return DType::U32;
-  case DType::I64:
-    return DType::U64;
-  default:
-    return type;
-  }
-}
-
 class Translator {
 public:
   explicit Translator(KernelOp op) : op(op) {}

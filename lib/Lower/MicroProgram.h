@@ -5,13 +5,11 @@
 #ifndef CIM_LIB_LOWER_MICROPROGRAM_H
 #define CIM_LIB_LOWER_MICROPROGRAM_H
 
+#include "cim/IR/StoredType.h"
 #include "cim/Program/Program.h"
 #include "dialects/CIM/IR/CIM.h"
 
 namespace cim {
-
-/// The data type of a memory element; nothing for types devices do not have.
-std::optional<DType> dtypeOf(mlir::Type type);
 
 /// Translates a kernel; on failure an error has been emitted on the op that has
 /// no micro-operation.

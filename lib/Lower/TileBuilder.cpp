@@ -7,6 +7,18 @@ using namespace cim::ir;
 
 namespace cim {
 
+QueueId queueOf(Operation *op) {
+  auto integer = [&](StringRef name) {
+    return static_cast<unsigned>(op->getAttrOfType<IntegerAttr>(name).getInt());
+  };
+  QueueKind kind = isa<WriteWeightsOp>(op) ? QueueKind::WeightWrite
+                   : isa<MacOp>(op)        ? QueueKind::Mac
+                   : isa<VectorOp>(op)     ? QueueKind::Vec
+                                           : QueueKind::Dma;
+  return {integer("core"), kind,
+          kind == QueueKind::Dma ? integer("channel") : 0};
+}
+
 TileBuilder::TileBuilder(OpBuilder builder, const TargetSpec &target)
     : loc(builder.getUnknownLoc()), target(target), builder(builder),
       buffers(builder.getInsertionBlock()), queues(target) {
@@ -56,7 +68,7 @@ SmallVector<Value> TileBuilder::finish() {
   return after;
 }
 
-int64_t TileBuilder::channel(DmaRole role) const {
+unsigned TileBuilder::channel(DmaRole role) const {
   return static_cast<unsigned>(role) % std::max(1u, target.dmaChannels);
 }
 
@@ -67,7 +79,7 @@ static std::vector<int64_t> vec(ArrayRef<int64_t> values) {
 void TileBuilder::dmaCopy(unsigned core, DmaRole role, const Strided &src,
                           const Strided &dst, ArrayRef<int64_t> sizes,
                           int64_t elemBytes) {
-  stage->tracker.begin(queues.id(core, QueueKind::Dma, channel(role)));
+  stage->tracker.begin(queues.id({core, QueueKind::Dma, channel(role)}));
   access(src.buffer,
          makeBox(src.offset, vec(sizes), vec(src.strides), elemBytes), false);
   access(dst.buffer,
@@ -82,7 +94,7 @@ void TileBuilder::dmaCopy(unsigned core, DmaRole role, const Strided &src,
 void TileBuilder::dmaFill(unsigned core, DmaRole role, const Strided &dst,
                           ArrayRef<int64_t> sizes, int64_t elemBytes,
                           int64_t value) {
-  stage->tracker.begin(queues.id(core, QueueKind::Dma, channel(role)));
+  stage->tracker.begin(queues.id({core, QueueKind::Dma, channel(role)}));
   access(dst.buffer,
          makeBox(dst.offset, vec(sizes), vec(dst.strides), elemBytes), true);
   SmallVector<Value> after = finish();
@@ -98,7 +110,7 @@ static uint64_t setObject(unsigned core, int64_t set) {
 
 void TileBuilder::writeWeights(unsigned core, const WeightSource &source,
                                const TilePlace &place) {
-  stage->tracker.begin(queues.id(core, QueueKind::WeightWrite));
+  stage->tracker.begin(queues.id({core, QueueKind::WeightWrite}));
   bool packed = source.format == WeightFormat::planes ||
                 source.format == WeightFormat::bfp;
   int64_t elem = source.format == WeightFormat::f32   ? 4
@@ -126,7 +138,7 @@ void TileBuilder::writeWeights(unsigned core, const WeightSource &source,
 
 void TileBuilder::mac(unsigned core, const MacAccess &a,
                       const TilePlace &place) {
-  stage->tracker.begin(queues.id(core, QueueKind::Mac));
+  stage->tracker.begin(queues.id({core, QueueKind::Mac}));
   auto actType = cast<MemRefType>(a.act.getType()).getElementType();
   SmallVector<int64_t> sizes(a.mSizes), strides(a.mStrides);
   llvm::append_range(sizes, a.kSizes);
@@ -155,7 +167,7 @@ void TileBuilder::vector(unsigned core, FlatSymbolRefAttr kernel,
                          ArrayRef<VectorOperand> operands,
                          ArrayRef<int64_t> sizes, ArrayRef<int64_t> reductions,
                          ArrayRef<int64_t> indexBase) {
-  stage->tracker.begin(queues.id(core, QueueKind::Vec));
+  stage->tracker.begin(queues.id({core, QueueKind::Vec}));
   SmallVector<Value> values;
   SmallVector<int64_t> offsets;
   SmallVector<Attribute> strides, gathers;

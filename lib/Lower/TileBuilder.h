@@ -19,14 +19,24 @@ namespace cim {
 /// Engines of a core, one queue each (DMA: one per channel).
 enum class QueueKind : uint8_t { WeightWrite, Mac, Vec, Ctrl, Dma };
 
+struct QueueId {
+  unsigned core = 0;
+  QueueKind kind = QueueKind::Mac;
+  unsigned channel = 0; ///< DMA.
+  auto operator<=>(const QueueId &) const = default;
+};
+/// The queue a tile-level op runs on.
+QueueId queueOf(mlir::Operation *op);
+
 /// Numbering of a target's queues: per core weight write, MAC, vector, control,
 /// then the DMA channels.
 struct QueueMap {
   unsigned channels;
   explicit QueueMap(const TargetSpec &target) : channels(target.dmaChannels) {}
   unsigned perCore() const { return 4 + channels; }
-  unsigned id(unsigned core, QueueKind kind, unsigned channel = 0) const {
-    return core * perCore() + static_cast<unsigned>(kind) + channel;
+  unsigned id(const QueueId &queue) const {
+    return queue.core * perCore() + static_cast<unsigned>(queue.kind) +
+           queue.channel;
   }
 };
 
@@ -107,7 +117,7 @@ private:
   uint64_t objectOf(mlir::Value buffer);
   void access(mlir::Value buffer, const ByteBox &box, bool write);
   llvm::SmallVector<mlir::Value> finish();
-  int64_t channel(DmaRole role) const;
+  unsigned channel(DmaRole role) const;
 
   mlir::OpBuilder builder;
   mlir::Block *buffers; ///< Where buffers and stages live.

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "MicroProgram.h"
+#include "TileBuilder.h"
 #include "cim/IR/Constants.h"
 #include "dialects/CIM/IR/CIM.h"
 #include "mlir/IR/SymbolTable.h"
@@ -30,22 +31,6 @@ std::vector<Dim> dims(llvm::ArrayRef<int64_t> sizes,
   for (auto [size, stride] : llvm::zip_equal(sizes, strides))
     result.push_back({size, stride});
   return result;
-}
-
-/// The unsigned type of the same width: MLIR integers carry no sign.
-DType asUnsigned(DType type) {
-  switch (type) {
-  case DType::I8:
-    return DType::U8;
-  case DType::I16:
-    return DType::U16;
-  case DType::I32:
-    return DType::U32;
-  case DType::I64:
-    return DType::U64;
-  default:
-    return type;
-  }
 }
 
 class ProgramBuilder {
@@ -289,26 +274,20 @@ Operation ProgramBuilder::convert(ir::VectorOp op) {
   return vec;
 }
 
-/// The queue a tile op belongs to.
-struct QueueId {
-  uint8_t core;
-  Engine engine;
-  uint8_t index;
-  auto operator<=>(const QueueId &) const = default;
-};
-
-QueueId queueOf(MlirOp *op) {
-  auto integer = [&](llvm::StringRef name) {
-    return static_cast<uint8_t>(
-        op->getAttrOfType<mlir::IntegerAttr>(name).getInt());
-  };
-  if (mlir::isa<ir::WriteWeightsOp>(op))
-    return {integer("core"), Engine::WeightWrite, 0};
-  if (mlir::isa<ir::MacOp>(op))
-    return {integer("core"), Engine::Mac, 0};
-  if (mlir::isa<ir::VectorOp>(op))
-    return {integer("core"), Engine::Vec, 0};
-  return {integer("core"), Engine::Dma, integer("channel")};
+Engine engineOf(QueueKind kind) {
+  switch (kind) {
+  case QueueKind::WeightWrite:
+    return Engine::WeightWrite;
+  case QueueKind::Mac:
+    return Engine::Mac;
+  case QueueKind::Vec:
+    return Engine::Vec;
+  case QueueKind::Ctrl:
+    return Engine::Ctrl;
+  case QueueKind::Dma:
+    return Engine::Dma;
+  }
+  return Engine::Ctrl;
 }
 
 LogicalResult ProgramBuilder::stage(ir::StageOp op, Stage &out) {
@@ -323,9 +302,9 @@ LogicalResult ProgramBuilder::stage(ir::StageOp op, Stage &out) {
   for (MlirOp &inner : op.getBody().front()) {
     QueueId id = queueOf(&inner);
     if (semaphore.try_emplace(id, semaphore.size()).second) {
-      queues[id].core = id.core;
-      queues[id].engine = id.engine;
-      queues[id].index = id.index;
+      queues[id].core = static_cast<uint8_t>(id.core);
+      queues[id].engine = engineOf(id.kind);
+      queues[id].index = static_cast<uint8_t>(id.channel);
     }
   }
   program.semaphores = std::max<uint16_t>(program.semaphores, semaphore.size());

@@ -3,6 +3,7 @@
 #include "Calibration.h"
 
 #include "cim/IR/StoredType.h"
+#include "cim/Program/Program.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -10,23 +11,6 @@
 using namespace mlir;
 
 namespace cim {
-
-/// The NumPy name of an element type, empty when there is none.
-static std::string numpyName(Type type) {
-  type = storedType(type);
-  if (type.isF32())
-    return "f4";
-  if (type.isF16())
-    return "f2";
-  if (type.isF64())
-    return "f8";
-  if (type.isInteger(1))
-    return "b1";
-  if (auto integer = dyn_cast<IntegerType>(type))
-    return (integer.isUnsigned() ? "u" : "i") +
-           std::to_string(std::max(1u, integer.getWidth() / 8));
-  return "";
-}
 
 static std::string shapeText(ArrayRef<int64_t> shape) {
   return "[" +
@@ -110,7 +94,8 @@ static bool addInput(StringRef name, RankedTensorType type,
     return false;
   }
   out.type = type;
-  std::string wanted = numpyName(type.getElementType());
+  std::optional<DType> dtype = dtypeOf(type.getElementType());
+  std::string wanted = dtype ? npyName(*dtype) : "";
   for (const NpyArray &array : it->second) {
     if (array.dtype != wanted) {
       error = "calibration array '" + name.str() + "' has dtype " +

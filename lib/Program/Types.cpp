@@ -52,6 +52,14 @@ const char *name(DType type) {
   return index < std::size(names) ? names[index] : "?";
 }
 
+const char *npyName(DType type) {
+  static constexpr const char *names[] = {"b1", "i1", "u1", "i2", "u2",
+                                          "i4", "u4", "i8", "u8", "f2",
+                                          "V2", "f4", "f8"};
+  size_t index = static_cast<size_t>(type);
+  return index < std::size(names) ? names[index] : "?";
+}
+
 const char *name(Space space) {
   static constexpr const char *names[] = {"dram", "l2", "l1", "acc"};
   size_t index = static_cast<size_t>(space);
@@ -66,19 +74,9 @@ const char *name(Engine engine) {
 
 const char *name(MicroOp op) {
   static constexpr const char *names[] = {
-      "load",   "gather",  "const",    "index",      "store",      "scatter",
-      "cast",   "bitcast", "quantize", "requantize", "dequantize", "add",
-      "sub",    "mul",     "div",      "rem",        "min",        "max",
-      "minnum", "maxnum",  "neg",      "abs",        "fma",        "and",
-      "or",     "xor",     "shl",      "shru",       "shrs",       "divu",
-      "remu",   "minu",    "maxu",     "cmpint",     "cmpfloat",   "select",
-      "exp",    "exp2",    "expm1",    "log",        "log2",       "log10",
-      "log1p",  "sqrt",    "rsqrt",    "tanh",       "erf",        "sin",
-      "cos",    "tan",     "asin",     "acos",       "atan",       "sinh",
-      "cosh",   "asinh",   "acosh",    "atanh",      "atan2",      "pow",
-      "ceil",   "floor",   "trunc",    "round",      "roundeven",  "copysign",
-      "isnan",  "isinf"};
-  static_assert(std::size(names) == static_cast<size_t>(MicroOp::IsInf) + 1);
+#define CIM_MICRO_OP(Name, text, args) text,
+#include "cim/Program/MicroOps.def"
+  };
   size_t index = static_cast<size_t>(op);
   return index < std::size(names) ? names[index] : "?";
 }

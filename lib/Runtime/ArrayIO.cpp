@@ -13,15 +13,11 @@
 namespace cim {
 namespace {
 
-/// NumPy's kind and size of each DType; bfloat16 is what ml_dtypes writes.
-constexpr const char *kNumpyTypes[] = {"b1", "i1", "u1", "i2", "u2", "i4", "u4",
-                                       "i8", "u8", "f2", "V2", "f4", "f8"};
-
 absl::StatusOr<Array> readArray(const NpzFile &file, const std::string &name) {
   CIM_ASSIGN_OR_RETURN(NpyArray npy, file.read(name));
   Array array;
-  for (size_t i = 0; i < std::size(kNumpyTypes); ++i)
-    if (npy.dtype == kNumpyTypes[i])
+  for (size_t i = 0; i <= static_cast<size_t>(DType::F64); ++i)
+    if (npy.dtype == npyName(static_cast<DType>(i)))
       array.type = static_cast<DType>(i);
   array.shape = std::move(npy.shape);
   array.data = Blob(npy.bytes.data(), npy.bytes.size(), npy.keepAlive);
@@ -31,8 +27,7 @@ absl::StatusOr<Array> readArray(const NpzFile &file, const std::string &name) {
 NpyArray toNpy(const Array &array) {
   std::string_view bytes(array.data.data(), array.data.size());
   if (array.type != DType::BF16)
-    return {kNumpyTypes[static_cast<size_t>(array.type)], array.shape, bytes,
-            nullptr};
+    return {npyName(array.type), array.shape, bytes, nullptr};
   auto wide = std::make_shared<std::string>(2 * bytes.size(), '\0');
   for (size_t i = 0; i < bytes.size(); i += 2)
     std::memcpy(wide->data() + 2 * i + 2, bytes.data() + i, 2);

@@ -17,6 +17,7 @@ size_t splitDim(const MacProblem &p) {
 }
 
 int64_t l1Budget(const TargetSpec &t) {
+  // A little under a half: parameters and epilogue buffers need room as well.
   return static_cast<int64_t>(t.l1Bytes) * 7 / 16;
 }
 

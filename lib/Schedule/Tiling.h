@@ -6,7 +6,7 @@
 #ifndef CIM_LIB_SCHEDULE_TILING_H
 #define CIM_LIB_SCHEDULE_TILING_H
 
-#include "cim/Schedule/Problem.h"
+#include "cim/Schedule/Solver.h"
 #include "cim/Target/TargetSpec.h"
 
 namespace cim::schedule {
@@ -35,8 +35,6 @@ struct Tiling {
 
 /// Index of the m dimension that cores divide.
 size_t splitDim(const MacProblem &p);
-/// L1 bytes a region may take, so that the next one's loads find room.
-int64_t l1Budget(const TargetSpec &t);
 
 } // namespace cim::schedule
 

@@ -71,9 +71,9 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   if (s.accBlock < 1 || acc > static_cast<int64_t>(t.accBytes))
     return broken("accumulators take ", acc, " bytes; ACC has ", t.accBytes);
   int64_t patchBytes = patch * s.kChannels * p.actBytes;
-  if (patchBytes > static_cast<int64_t>(t.l1Bytes) * 7 / 16)
+  if (patchBytes > l1Budget(t))
     return broken("an activation tile takes ", patchBytes,
-                  " bytes; a region may take ", t.l1Bytes * 7 / 16, " of L1");
+                  " bytes; a region may take ", l1Budget(t), " of L1");
   return absl::OkStatus();
 }
 

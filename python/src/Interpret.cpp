@@ -18,38 +18,6 @@ using namespace mlir;
 namespace cim::python {
 namespace {
 
-std::optional<DType> dtypeOf(Type element) {
-  Type type = storedType(element);
-  if (type.isF16())
-    return DType::F16;
-  if (type.isBF16())
-    return DType::BF16;
-  if (type.isF32())
-    return DType::F32;
-  if (type.isF64())
-    return DType::F64;
-  if (type.isIndex())
-    return DType::I64;
-  auto integer = dyn_cast<IntegerType>(type);
-  if (!integer)
-    return std::nullopt;
-  bool isUnsigned = integer.isUnsigned();
-  switch (integer.getWidth()) {
-  case 1:
-    return DType::I1;
-  case 16:
-    return isUnsigned ? DType::U16 : DType::I16;
-  case 32:
-    return isUnsigned ? DType::U32 : DType::I32;
-  case 64:
-    return isUnsigned ? DType::U64 : DType::I64;
-  default:
-    if (integer.getWidth() <= 8)
-      return isUnsigned ? DType::U8 : DType::I8;
-    return std::nullopt;
-  }
-}
-
 /// An argument or result of the function as the caller sees it.
 struct Slot {
   std::string name;

@@ -11,6 +11,7 @@
 #include "cim/IR/StoredType.h"
 #include "cim/InitAll.h"
 #include "cim/Interp/Interpreter.h"
+#include "cim/Program/Program.h"
 #include "cim/Support/Npz.h"
 #include "cim/Support/Progress.h"
 #include "cim/Support/Status.h"
@@ -44,17 +45,9 @@ cl::opt<bool> fast("fast",
                    cl::cat(category));
 
 /// NumPy's name of a stored element type; empty when it has none.
-std::string dtypeOf(Type elementType) {
-  Type type = cim::storedType(elementType);
-  if (type.isInteger(1))
-    return "b1";
-  if (type.isBF16())
-    return "V2";
-  std::string bytes = std::to_string(cim::storedBytes(elementType));
-  if (isa<FloatType>(type))
-    return type.getIntOrFloatBitWidth() < 16 ? "" : "f" + bytes;
-  bool isUnsigned = isa<IntegerType>(type) && type.isUnsignedInteger();
-  return (isUnsigned ? "u" : "i") + bytes;
+std::string npyNameOf(Type elementType) {
+  std::optional<cim::DType> type = cim::dtypeOf(elementType);
+  return type ? cim::npyName(*type) : "";
 }
 
 /// An argument or result of the function with its arrays over all runs.
@@ -77,7 +70,7 @@ absl::StatusOr<Port> makePort(Type type, DictionaryAttr attributes,
   if (!port.type || !port.type.hasStaticShape())
     return cim::invalidArgument(port.name, ": not a tensor of static shape; ",
                                 "fix the shapes when importing");
-  if (dtypeOf(port.type.getElementType()).empty())
+  if (npyNameOf(port.type.getElementType()).empty())
     return cim::invalidArgument(port.name,
                                 ": its element type does not exist in NumPy; ",
                                 "cast it in the model");
@@ -103,7 +96,7 @@ bool sameType(const std::string &have, const std::string &want) {
 
 /// How many runs the array holds for this input.
 absl::StatusOr<int64_t> countRuns(const Port &port) {
-  std::string want = dtypeOf(port.type.getElementType());
+  std::string want = npyNameOf(port.type.getElementType());
   llvm::ArrayRef<int64_t> shape(port.array.shape), base(port.type.getShape());
   bool fits = shape.size() == base.size();
   for (size_t d = 1; fits && d < base.size(); ++d)
@@ -178,7 +171,7 @@ absl::Status writeOutputs(std::vector<Port> &ports, int64_t runs) {
   std::vector<std::pair<std::string, cim::NpyArray>> arrays;
   for (Port &port : ports) {
     cim::NpyArray array;
-    array.dtype = dtypeOf(port.type.getElementType());
+    array.dtype = npyNameOf(port.type.getElementType());
     array.shape.assign(port.type.getShape().begin(),
                        port.type.getShape().end());
     if (runs != 1 && array.shape.empty())

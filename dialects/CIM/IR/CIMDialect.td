@@ -77,7 +77,7 @@ def CIM_ScheduleAttr : AttrDef<CIM_Dialect, "Schedule"> {
     `split` says what the `cores` divide, `weights` where they stay between
     runs, `sets` how many weight sets a core rotates through (1: no overlap of
     writes and MACs), `copies` how many copies of a tile share the rows, and
-    `accBlock` how many m tiles are accumulated before weights move on. For a
+    `acc_block` how many m tiles are accumulated before weights move on. For a
     vector region `m` tiles the parallel loops of its root.
 
     ```mlir

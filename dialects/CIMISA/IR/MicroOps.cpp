@@ -8,86 +8,50 @@
 namespace cim::isa {
 namespace {
 
-constexpr MicroOpInfo plain(llvm::StringRef name, int8_t args) {
-  return {name, args, false, false, true, MicroImm::None};
-}
-constexpr MicroOpInfo convert(llvm::StringRef name, int8_t args) {
-  return {name, args, false, true, true, MicroImm::None};
+constexpr bool isOneOf(cim::MicroOp op,
+                       std::initializer_list<cim::MicroOp> list) {
+  for (cim::MicroOp each : list)
+    if (op == each)
+      return true;
+  return false;
 }
 
-/// In the order of cim::MicroOp.
+constexpr MicroImm immOf(cim::MicroOp op) {
+  using cim::MicroOp;
+  switch (op) {
+  case MicroOp::Load:
+  case MicroOp::Gather:
+  case MicroOp::Store:
+  case MicroOp::Scatter:
+    return MicroImm::Operand;
+  case MicroOp::Const:
+    return MicroImm::Value;
+  case MicroOp::Index:
+    return MicroImm::Loop;
+  case MicroOp::CmpInt:
+    return MicroImm::IntPredicate;
+  case MicroOp::CmpFloat:
+    return MicroImm::FloatPredicate;
+  default:
+    return MicroImm::None;
+  }
+}
+
+constexpr MicroOpInfo makeInfo(cim::MicroOp op, llvm::StringRef name,
+                               int8_t args) {
+  using cim::MicroOp;
+  bool variadic = isOneOf(op, {MicroOp::Gather, MicroOp::Scatter});
+  bool usesSrcType =
+      isOneOf(op, {MicroOp::Cast, MicroOp::Bitcast, MicroOp::Quantize,
+                   MicroOp::Requantize, MicroOp::Dequantize});
+  bool stores = isOneOf(op, {MicroOp::Store, MicroOp::Scatter});
+  return {name, args, variadic, usesSrcType, !stores, immOf(op)};
+}
+
 constexpr MicroOpInfo kInfo[] = {
-    {"load", 0, false, false, true, MicroImm::Operand},
-    {"gather", 1, true, false, true, MicroImm::Operand},
-    {"const", 0, false, false, true, MicroImm::Value},
-    {"index", 0, false, false, true, MicroImm::Loop},
-    {"store", 1, false, false, false, MicroImm::Operand},
-    {"scatter", 2, true, false, false, MicroImm::Operand},
-    convert("cast", 1),
-    convert("bitcast", 1),
-    convert("quantize", 3),
-    convert("requantize", 3),
-    convert("dequantize", 3),
-    plain("add", 2),
-    plain("sub", 2),
-    plain("mul", 2),
-    plain("div", 2),
-    plain("rem", 2),
-    plain("min", 2),
-    plain("max", 2),
-    plain("min_num", 2),
-    plain("max_num", 2),
-    plain("neg", 1),
-    plain("abs", 1),
-    plain("fma", 3),
-    plain("and", 2),
-    plain("or", 2),
-    plain("xor", 2),
-    plain("shl", 2),
-    plain("shr_u", 2),
-    plain("shr_s", 2),
-    plain("div_u", 2),
-    plain("rem_u", 2),
-    plain("min_u", 2),
-    plain("max_u", 2),
-    {"cmp_int", 2, false, false, true, MicroImm::IntPredicate},
-    {"cmp_float", 2, false, false, true, MicroImm::FloatPredicate},
-    plain("select", 3),
-    plain("exp", 1),
-    plain("exp2", 1),
-    plain("expm1", 1),
-    plain("log", 1),
-    plain("log2", 1),
-    plain("log10", 1),
-    plain("log1p", 1),
-    plain("sqrt", 1),
-    plain("rsqrt", 1),
-    plain("tanh", 1),
-    plain("erf", 1),
-    plain("sin", 1),
-    plain("cos", 1),
-    plain("tan", 1),
-    plain("asin", 1),
-    plain("acos", 1),
-    plain("atan", 1),
-    plain("sinh", 1),
-    plain("cosh", 1),
-    plain("asinh", 1),
-    plain("acosh", 1),
-    plain("atanh", 1),
-    plain("atan2", 2),
-    plain("pow", 2),
-    plain("ceil", 1),
-    plain("floor", 1),
-    plain("trunc", 1),
-    plain("round", 1),
-    plain("round_even", 1),
-    plain("copy_sign", 2),
-    plain("is_nan", 1),
-    plain("is_inf", 1),
+#define CIM_MICRO_OP(Name, text, args) makeInfo(cim::MicroOp::Name, text, args),
+#include "cim/Program/MicroOps.def"
 };
-static_assert(std::size(kInfo) == size_t(cim::MicroOp::IsInf) + 1,
-              "one entry per micro-operation");
 
 constexpr llvm::StringRef kIntPredicates[] = {
     "eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"};

@@ -41,6 +41,9 @@ bool isFloat(DType type);
 bool isSigned(DType type);
 /// "i1", "i8", "u8", ... "f64".
 const char *name(DType type);
+/// As .npz files say it (cim/Support/Npz.h): "b1", "i1", "u1", ... "f8"; of
+/// bfloat16, which NumPy does not have, what ml_dtypes writes: "V2".
+const char *npyName(DType type);
 
 /// Memories an instruction can name. L1 and ACC are private to the core that
 /// executes the instruction; L2 and DRAM belong to a chip.
@@ -231,84 +234,11 @@ struct Instruction {
 //===----------------------------------------------------------------------===//
 
 /// Operations of the vector unit's micro-programs. Registers are written once;
-/// arithmetic happens in the type `MicroInst::type`.
+/// arithmetic happens in the type `MicroInst::type`. Meanings are in
+/// MicroOps.def.
 enum class MicroOp : uint8_t {
-  Load = 0, ///< reg = operands[imm] at the current index, in its own type
-  Gather,   ///< reg = operands[imm] at base + loop strides + sum gather strides
-            ///< * args[j]; an index outside its extent is a fault
-  Const,    ///< reg = constant (bits in `imm`, of `type`)
-  Index,    ///< reg = iteration index of loop imm + indexBase, i64
-  Store,    ///< operands[imm] = args[0] at the current index
-  Scatter,  ///< like Gather, storing args[0] at indices args[1..]
-  // Casts: `type` is the destination, `srcType` the source.
-  Cast, ///< numerics.md C1..C4 (int<->int wraps, float->int truncates
-        ///< and saturates, int->float and float->float round to even)
-  Bitcast,
-  Quantize,   ///< float -> integer: clamp(rne(x / scale) + zero); args x,
-              ///< scale(f32), zero(i32); saturating (rule Q1)
-  Requantize, ///< i32 -> integer: clamp(rne(f32(x) * m) + zero) (rule Q3)
-  Dequantize, ///< integer -> f32: f32(x - zero) * scale; args x,
-              ///< scale(f32), zero(i32) (rule Q2)
-  // Arithmetic, integer or float by `type`.
-  Add,
-  Sub,
-  Mul,
-  Div,
-  Rem,
-  Min,
-  Max, // float Min/Max propagate NaN
-  MinNum,
-  MaxNum, // IEEE minNum/maxNum (ignore NaN)
-  Neg,
-  Abs,
-  Fma,
-  And,
-  Or,
-  Xor,
-  Shl,
-  ShrU,
-  ShrS,
-  DivU,
-  RemU,
-  MinU,
-  MaxU,
-  // Comparison (result i1) and selection; `imm` of Cmp is a CmpPredicate.
-  CmpInt,
-  CmpFloat,
-  Select,
-  // Elementary functions, float types.
-  Exp,
-  Exp2,
-  Expm1,
-  Log,
-  Log2,
-  Log10,
-  Log1p,
-  Sqrt,
-  Rsqrt,
-  Tanh,
-  Erf,
-  Sin,
-  Cos,
-  Tan,
-  Asin,
-  Acos,
-  Atan,
-  Sinh,
-  Cosh,
-  Asinh,
-  Acosh,
-  Atanh,
-  Atan2,
-  Pow,
-  Ceil,
-  Floor,
-  Trunc,
-  Round,
-  RoundEven,
-  CopySign,
-  IsNan,
-  IsInf,
+#define CIM_MICRO_OP(Name, text, args) Name,
+#include "cim/Program/MicroOps.def"
 };
 
 /// Predicates of CmpInt and CmpFloat; the numbering is arith's.

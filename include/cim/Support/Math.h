@@ -610,29 +610,36 @@ inline float pow(float x, float y) { return float(pow(double(x), double(y))); }
 // the scalar functions. `y` may be `x`; other overlaps are not allowed.
 //===----------------------------------------------------------------------===//
 
+/// X(enumerator, function) for the functions of one argument, in the order of
+/// MicroOp.
+#define CIM_UNARY_FUNCTIONS(X)                                                 \
+  X(Exp, exp)                                                                  \
+  X(Exp2, exp2)                                                                \
+  X(Expm1, expm1)                                                              \
+  X(Log, log)                                                                  \
+  X(Log2, log2)                                                                \
+  X(Log10, log10)                                                              \
+  X(Log1p, log1p)                                                              \
+  X(Sqrt, sqrt)                                                                \
+  X(Rsqrt, rsqrt)                                                              \
+  X(Tanh, tanh)                                                                \
+  X(Erf, erf)                                                                  \
+  X(Sin, sin)                                                                  \
+  X(Cos, cos)                                                                  \
+  X(Tan, tan)                                                                  \
+  X(Asin, asin)                                                                \
+  X(Acos, acos)                                                                \
+  X(Atan, atan)                                                                \
+  X(Sinh, sinh)                                                                \
+  X(Cosh, cosh)                                                                \
+  X(Asinh, asinh)                                                              \
+  X(Acosh, acosh)                                                              \
+  X(Atanh, atanh)
+
 enum class Unary : uint8_t {
-  Exp,
-  Exp2,
-  Expm1,
-  Log,
-  Log2,
-  Log10,
-  Log1p,
-  Sqrt,
-  Rsqrt,
-  Tanh,
-  Erf,
-  Sin,
-  Cos,
-  Tan,
-  Asin,
-  Acos,
-  Atan,
-  Sinh,
-  Cosh,
-  Asinh,
-  Acosh,
-  Atanh,
+#define CIM_UNARY(Name, function) Name,
+  CIM_UNARY_FUNCTIONS(CIM_UNARY)
+#undef CIM_UNARY
 };
 enum class Binary : uint8_t { Atan2, Pow };
 

@@ -140,34 +140,12 @@ CIM_INLINE void choose(const uint8_t *c, const T *a, const T *b, T *d,
 /// The elementary function of an operation; false if it is none.
 bool elementary(MicroOp op, math::Unary &f) {
   switch (op) {
-#define CIM_CASE(name)                                                         \
-  case MicroOp::name:                                                          \
-    f = math::Unary::name;                                                     \
+#define CIM_CASE(Name, function)                                               \
+  case MicroOp::Name:                                                          \
+    f = math::Unary::Name;                                                     \
     return true;
-    // clang-format off
-    CIM_CASE(Exp)
-    CIM_CASE(Exp2)
-    CIM_CASE(Expm1)
-    CIM_CASE(Log)
-    CIM_CASE(Log2)
-    CIM_CASE(Log10)
-    CIM_CASE(Log1p)
-    CIM_CASE(Sqrt)
-    CIM_CASE(Rsqrt)
-    CIM_CASE(Tanh)
-    CIM_CASE(Erf)
-    CIM_CASE(Sin)
-    CIM_CASE(Cos)
-    CIM_CASE(Tan)
-    CIM_CASE(Asin)
-    CIM_CASE(Acos)
-    CIM_CASE(Atan)
-    CIM_CASE(Sinh)
-    CIM_CASE(Cosh)
-    CIM_CASE(Asinh)
-    CIM_CASE(Acosh)
-    CIM_CASE(Atanh)
-    // clang-format on
+    CIM_UNARY_FUNCTIONS(CIM_CASE)
+#undef CIM_CASE
   default:
     return false;
   }
