@@ -28,6 +28,9 @@ using namespace mlir;
 namespace cim {
 namespace {
 
+/// The target a lowered module is for, by name.
+constexpr StringLiteral kTarget = "cim.target";
+
 /// First source name in a location.
 std::string nodeName(mlir::Location loc) {
   if (auto name = dyn_cast<NameLoc>(loc))
@@ -55,12 +58,12 @@ private:
   LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build);
   LogicalResult runQuantize();
   LogicalResult makeProgram();
+  LogicalResult readInstructions();
 
   const CompileOptions &options;
   MLIRContext &context;
   CompileResult &result;
   std::string &error;
-  std::vector<LayerInfo> layers;
   ScopedDiagnosticHandler handler;
 };
 
@@ -97,6 +100,8 @@ LogicalResult Compiler::phase(Phase which,
       name(which),
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
           .count());
+  if (result.module && which < Phase::Isa)
+    keepDecisions(*result.module, which, options, result.remarks);
   if (options.observer && result.module)
     options.observer(which, *result.module);
   return success();
@@ -119,7 +124,7 @@ LogicalResult Compiler::makeProgram() {
   if (failed(program))
     return failure();
   program->producer = std::string("cim-compiler ") + versionString();
-  mergeLayers(layers, *program);
+  mergeLayers(keptLayers(*result.module), *program);
   schedule::Estimate run = schedule::estimate(*program, program->run);
   program->predictedCycles = run.cycles;
   program->predictedLoadCycles =
@@ -129,6 +134,17 @@ LogicalResult Compiler::makeProgram() {
     layer.predictedCycles = cycles;
   if (options.reroll)
     reroll(*program);
+  program->reportJson = compileReport(*result.module, options);
+  result.program = std::move(*program);
+  return success();
+}
+
+/// The program that the text of its instructions says; nothing is decided any
+/// more.
+LogicalResult Compiler::readInstructions() {
+  FailureOr<Program> program = exportProgram(*result.module);
+  if (failed(program))
+    return failure();
   result.program = std::move(*program);
   return success();
 }
@@ -161,9 +177,10 @@ LogicalResult Compiler::continueFrom(Phase done) {
         });
       })))
     return failure();
-  if (done < Phase::Lower && options.stopAfter >= Phase::Lower)
-    layers = collectLayers(*result.module);
   if (wants(Phase::Lower) && failed(phase(Phase::Lower, [&] {
+        keepLayers(*result.module, collectLayers(*result.module));
+        (*result.module)
+            ->setAttr(kTarget, StringAttr::get(&context, options.target.name));
         return runPasses([&](OpPassManager &pm) {
           pm.addPass(createLowerPass(options.target));
         });
@@ -175,19 +192,24 @@ LogicalResult Compiler::continueFrom(Phase done) {
         });
       })))
     return failure();
-  if (options.stopAfter >= Phase::Isa &&
-      failed(phase(Phase::Program, [&] { return makeProgram(); })))
+  if (options.stopAfter >= Phase::Isa && failed(phase(Phase::Program, [&] {
+        return done == Phase::Isa ? readInstructions() : makeProgram();
+      })))
     return failure();
   if (options.stopAfter == Phase::Isa && failed(phase(Phase::Isa, [&] {
+        if (done == Phase::Isa)
+          return success();
         result.module = buildISA(*result.program, &context);
-        return success(static_cast<bool>(result.module));
+        if (!result.module)
+          return failure();
+        (*result.module)
+            ->setAttr("cim.phase", StringAttr::get(&context, "isa"));
+        return success();
       })))
     return failure();
   struct rusage usage;
   if (!getrusage(RUSAGE_SELF, &usage))
     result.peakRssBytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
-  if (result.program)
-    result.program->reportJson = compileReport(result, options);
   return success();
 }
 
@@ -226,7 +248,26 @@ static std::optional<Phase> parseSaved(StringRef path, MLIRContext &context,
   if (!phase)
     error = path.str() + ": the module has no attribute cim.phase; add e.g. "
                          "cim.phase = \"normalize\" to say what it holds";
+  else
+    result.remarks = keptRemarks(*result.module);
   return phase;
+}
+
+/// False with an error when a saved module cannot be continued with `options`.
+static bool canContinue(StringRef path, ModuleOp module, Phase done,
+                        const CompileOptions &options, std::string &error) {
+  if (options.stopAfter < done) {
+    error = path.str() + ": is past the phase " + name(options.stopAfter) +
+            " already, at " + name(done) + "; emit that or a later one";
+    return false;
+  }
+  auto target = module->getAttrOfType<StringAttr>(kTarget);
+  if (target && target.getValue() != options.target.name) {
+    error = path.str() + ": was lowered for target " + target.str() +
+            ", not for " + options.target.name + "; give that target";
+    return false;
+  }
+  return true;
 }
 
 FailureOr<CompileResult> compileFile(StringRef path,
@@ -236,7 +277,8 @@ FailureOr<CompileResult> compileFile(StringRef path,
   Compiler compiler(options, context, result, error);
   if (path.ends_with(".mlir") || path.ends_with(".mlirbc")) {
     std::optional<Phase> phase = parseSaved(path, context, result, error);
-    if (!phase || failed(compiler.continueFrom(*phase)))
+    if (!phase || !canContinue(path, *result.module, *phase, options, error) ||
+        failed(compiler.continueFrom(*phase)))
       return failure();
     return result;
   }

@@ -13,12 +13,24 @@ namespace cim {
 
 /// One entry per region of a scheduled module.
 std::vector<LayerInfo> collectLayers(mlir::ModuleOp module);
+/// Writes layers into the module (attribute cim.layers), which knows no regions
+/// from the lower phase on, and reads them back; entries that are not as
+/// written are left out.
+void keepLayers(mlir::ModuleOp module, const std::vector<LayerInfo> &layers);
+std::vector<LayerInfo> keptLayers(mlir::ModuleOp module);
+
+/// What earlier phases decided and said, kept in the module for the report
+/// (attributes cim.options and cim.remarks), so that a program does not depend
+/// on whether its compilation was interrupted. `phase` has just been run.
+void keepDecisions(mlir::ModuleOp module, Phase phase,
+                   const CompileOptions &options,
+                   const std::vector<std::string> &remarks);
+std::vector<std::string> keptRemarks(mlir::ModuleOp module);
 /// Completes the program's layers (made from locations) with what is known.
 void mergeLayers(const std::vector<LayerInfo> &known, Program &program);
-/// JSON of options, phase times, memory and remarks (docs/report.md,
-/// `compile`).
-std::string compileReport(const CompileResult &result,
-                          const CompileOptions &options);
+/// JSON of the module's decisions and remarks (docs/report.md,
+/// `compile_report`).
+std::string compileReport(mlir::ModuleOp module, const CompileOptions &options);
 
 } // namespace cim
 

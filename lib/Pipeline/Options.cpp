@@ -37,8 +37,8 @@ bool parseNumber(StringRef value, uint64_t least, uint64_t most, uint64_t &to,
                  std::string &why) {
   if (!value.getAsInteger(10, to) && to >= least && to <= most)
     return true;
-  why = value.str() + "; an integer from " + std::to_string(least) +
-        " to " + std::to_string(most) + " is needed";
+  why = value.str() + "; an integer from " + std::to_string(least) + " to " +
+        std::to_string(most) + " is needed";
   return false;
 }
 
@@ -77,8 +77,7 @@ bool setRanges(StringRef value, CompileOptions &options, std::string &why) {
   else if (value == "percentile")
     method = RangeMethod::Percentile;
   else {
-    why = "unknown method '" + value.str() +
-          "'; use minmax, percentile or mse";
+    why = "unknown method '" + value.str() + "'; use minmax, percentile or mse";
     return false;
   }
   options.quantize.activations = options.quantize.weights = method;
@@ -90,8 +89,8 @@ bool setLayer(StringRef value, CompileOptions &options, std::string &why) {
   auto [pattern, format] = value.rsplit('=');
   std::string reason;
   if (pattern.empty() || format.empty()) {
-    why = "'" + value.str() +
-          "' is not <regex>=<format>; write e.g. Conv_3=w5a8";
+    why =
+        "'" + value.str() + "' is not <regex>=<format>; write e.g. Conv_3=w5a8";
     return false;
   }
   if (!llvm::Regex(pattern).isValid(reason)) {
@@ -132,7 +131,7 @@ bool setDisabled(StringRef value, CompileOptions &options, std::string &why) {
       kSwitches[i].get(options) = false;
       return true;
     }
-    known += (i == 0                            ? ""
+    known += (i == 0                         ? ""
               : i + 1 < std::size(kSwitches) ? ", "
                                              : " or ") +
              std::string(kSwitches[i].name);
@@ -164,8 +163,7 @@ constexpr CompileOption kOptions[] = {
      "x=1x3x224x224",
      setInputShape},
     {"opt", "opt", OptionKind::Number, "2", "level",
-     "0: first legal schedule, 1: one core, 2: search, 3: search",
-     setOptLevel},
+     "0: first legal schedule, 1: one core, 2: search, 3: search", setOptLevel},
     {"disable", "disable", OptionKind::List, "", "names",
      "Switch optimisations off: fuse, overlap, copies, cores, resident, reroll "
      "(results stay the same bit for bit)",
