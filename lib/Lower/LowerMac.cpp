@@ -116,99 +116,14 @@ TilePlace MacLowering::placeWeights(Core &core, int64_t sub, Range n,
   return place;
 }
 
-/// Input range of one dimension of a patch.
-static Range inputRange(const schedule::MDim &dim, Range out) {
-  int64_t first = out.begin * dim.step - dim.pad;
-  int64_t last = (out.begin + out.size - 1) * dim.step - dim.pad +
-                 (dim.kernel - 1) * dim.dilation;
-  return {first, last - first + 1};
-}
-
-Value MacLowering::loadPatch(Core &core, int64_t sub, const MTile &tile,
-                             int64_t tileIndex, const KTile &k,
-                             SmallVector<int64_t> &strides) {
-  const auto &m = geometry.problem.m;
-  int64_t elem = act.elemBytes;
-  // Channels of the patch: all of the chunk, or those of the k tile.
-  Range channels =
-      patchChannels == chunkChannels ? Range{0, chunkChannels} : k.channels;
-  // Dense patch in the order of the source: channels innermost or outermost.
-  SmallVector<int64_t> extents;
-  for (auto [i, dim] : llvm::enumerate(m))
-    extents.push_back(dim.kernel == 1 ? tile.range[i].size
-                                      : inputRange(dim, tile.range[i]).size);
-  strides.assign(m.size() + 1, 0);
-  int64_t stride = elem;
-  bool inner = geometry.problem.channelsInner;
-  if (inner) {
-    strides.back() = stride;
-    stride *= channels.size;
-  }
-  for (size_t i = m.size(); i-- > 0;) {
-    strides[i] = stride;
-    stride *= extents[i];
-  }
-  if (!inner)
-    strides.back() = stride;
-
-  int64_t chunkKey = patchChannels == chunkChannels ? 0 : k.channels.begin;
-  auto [slot, present] = core.patches.lookup({sub, tileIndex, chunkKey});
-  Value buffer = core.patchBuffers[slot];
-  if (present)
-    return buffer;
-
-  // The part of the patch inside the input.
-  SmallVector<int64_t> sizes;
-  Strided src{act.buffer, act.offset, {}}, dst{buffer, 0, {}};
-  bool padded = false;
-  bool empty = false;
-  for (auto [i, dim] : llvm::enumerate(m)) {
-    int64_t actStride = act.strides[geometry.actDim[i]];
-    Range in = inputRange(dim, tile.range[i]);
-    int64_t step = dim.kernel == 1 ? dim.step : 1;
-    // Positions p with 0 <= in.begin + p * step < inSize.
-    int64_t low = in.begin < 0 ? llvm::divideCeil(-in.begin, step) : 0;
-    int64_t count = dim.inSize - 1 - in.begin < 0
-                        ? 0
-                        : (dim.inSize - 1 - in.begin) / step + 1;
-    int64_t high = std::min(extents[i], count);
-    padded |= low > 0 || high < extents[i];
-    empty |= high <= low;
-    src.offset += (in.begin + low * step) * actStride;
-    dst.offset += low * strides[i];
-    sizes.push_back(high - low);
-    src.strides.push_back(actStride * step);
-    dst.strides.push_back(strides[i]);
-  }
-  SmallVector<int64_t> batch = batchIndex(sub);
-  for (auto [i, dim] : llvm::enumerate(geometry.batchDims))
-    src.offset += batch[i] * act.strides[dim];
-  int64_t channelStride = act.strides[geometry.actChannelDim];
-  src.offset +=
-      ((sub % chunks) * chunkChannels + channels.begin) * channelStride;
-  sizes.push_back(channels.size);
-  src.strides.push_back(channelStride);
-  dst.strides.push_back(strides.back());
-
-  if (padded) {
-    SmallVector<int64_t> all{stride * (inner ? 1 : channels.size) / elem};
-    tiles.dmaFill(core.id, DmaRole::Load, {buffer, 0, {elem}}, all, elem,
-                  geometry.actZero);
-  }
-  if (empty)
-    return buffer;
-  View from{src.buffer, src.offset, src.strides, sizes, elem};
-  View to{dst.buffer, dst.offset, dst.strides, sizes, elem};
-  lowering.copyOn(core.id, DmaRole::Load, from, to);
-  return buffer;
-}
-
 void MacLowering::accumulate(Core &core, int64_t sub, const MTile &tile,
                              int64_t tileIndex, Range n, const KTile &k,
                              const TilePlace &place, Value acc) {
-  SmallVector<int64_t> strides;
+  Patch patch = loadPatch(core, sub, tile, tileIndex, k);
+  ArrayRef<int64_t> strides = patch.strides;
   TileBuilder::MacAccess access;
-  access.act = loadPatch(core, sub, tile, tileIndex, k, strides);
+  access.act = patch.buffer;
+  access.actOffset = patch.offset;
   access.acc = acc;
   access.accStride = n.size * 4;
   const auto &m = geometry.problem.m;
@@ -226,7 +141,7 @@ void MacLowering::accumulate(Core &core, int64_t sub, const MTile &tile,
     access.kSizes.push_back(k.kernel[i].size);
     access.kStrides.push_back(m[i].dilation * strides[i]);
   }
-  if (patchChannels == chunkChannels)
+  if (core.patchChannels == chunkChannels)
     access.actOffset += k.channels.begin * strides.back();
   access.kSizes.push_back(k.channels.size);
   access.kStrides.push_back(strides.back());
@@ -351,6 +266,11 @@ LogicalResult MacLowering::run() {
       continue;
     Core core;
     core.id = id;
+    SmallVector<Range> allRows;
+    for (const schedule::MDim &dim : geometry.problem.m)
+      allRows.push_back({0, dim.size});
+    allRows[splitDim(geometry)] = rows;
+    planPatches(core, allRows, subs.size);
     planBuffers(core);
     loadParameters(core);
     std::vector<MTile> mTiles = tileRows(rows);

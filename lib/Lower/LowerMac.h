@@ -82,6 +82,12 @@ private:
     unsigned id = 0;
     SlotCache<std::array<int64_t, 3>> sets;    ///< sub-problem, n, k
     SlotCache<std::array<int64_t, 3>> patches; ///< sub-problem, m tile, k chunk
+    bool sharedPatch = false;                  ///< One patch for all m tiles.
+    llvm::SmallVector<Range> patchRows;        ///< Of a shared patch.
+    llvm::SmallVector<Range> firstRows;        ///< Output rows of this core.
+    int64_t patchChannels = 1;
+    std::vector<std::vector<bool>> loaded; ///< Per slot and m tile.
+    std::vector<bool> padded;              ///< Per slot.
     llvm::SmallVector<mlir::Value> patchBuffers, accBuffers;
     mlir::Value bias, multiplier; ///< In L1.
     size_t nextAcc = 0;
@@ -99,9 +105,24 @@ private:
   void subProblem(Core &core, int64_t sub, Range n, llvm::ArrayRef<MTile> rows,
                   int64_t firstTile);
   TilePlace placeWeights(Core &core, int64_t sub, Range n, const KTile &k);
-  mlir::Value loadPatch(Core &core, int64_t sub, const MTile &tile,
-                        int64_t tileIndex, const KTile &k,
-                        llvm::SmallVector<int64_t> &strides);
+
+  // Activations (MacActivations.cpp).
+  struct Patch {
+    mlir::Value buffer;
+    int64_t offset = 0;                 ///< Of the tile's first position.
+    llvm::SmallVector<int64_t> strides; ///< m dimensions, channels; bytes.
+  };
+  void planPatches(Core &core, llvm::ArrayRef<Range> rows, int64_t subsOfCore);
+  Patch loadPatch(Core &core, int64_t sub, const MTile &tile, int64_t tileIndex,
+                  const KTile &k);
+  /// Fills what of a patch lies outside the input.
+  void padPatch(Core &core, const Patch &patch, llvm::ArrayRef<Range> box,
+                int64_t channels);
+  /// Loads patch coordinates `load` of a patch that covers `box`.
+  void fetch(Core &core, const Patch &patch, int64_t sub,
+             llvm::ArrayRef<Range> box, llvm::ArrayRef<Range> load,
+             Range channels);
+
   void accumulate(Core &core, int64_t sub, const MTile &tile, int64_t tileIndex,
                   Range n, const KTile &k, const TilePlace &place,
                   mlir::Value acc);
@@ -120,9 +141,7 @@ private:
   int64_t groupsInChunk = 1, chunks = 1, subProblems = 1;
   int64_t chunkChannels = 1, chunkN = 1;
   std::vector<KTile> kTiles;
-  int64_t kChunks = 1;                    ///< Channel ranges.
-  llvm::SmallVector<int64_t> patchExtent; ///< Per m dimension.
-  int64_t patchChannels = 1;
+  int64_t kChunks = 1; ///< Channel ranges.
   View act, weightView;
   mlir::Value packed; ///< Packed weights of all sub-problems and tiles.
   std::vector<int64_t> tileOffsets;        ///< (chunk, n tile, k tile)

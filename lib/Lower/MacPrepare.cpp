@@ -305,21 +305,27 @@ LogicalResult MacLowering::prepareParameters() {
 }
 
 void MacLowering::loadParameters(Core &core) {
-  auto load = [&](ElementsAttr data, StringRef what) -> Value {
+  auto load = [&](ElementsAttr data, StringRef what,
+                  MemorySpace space) -> Value {
     if (!data)
       return {};
     auto type = cast<RankedTensorType>(data.getType());
     View home =
         lowering.constantView(data, type, (region.getName() + what).str());
-    Value l1 = tiles.buffer(BufferKind::temp, (region.getName() + what).str(),
-                            type.getShape(), type.getElementType(),
-                            MemorySpace::l1, core.id);
-    View to{l1, 0, {4}, {type.getDimSize(0)}, 4};
+    Value local =
+        tiles.buffer(BufferKind::temp, (region.getName() + what).str(),
+                     type.getShape(), type.getElementType(), space, core.id);
+    View to{local, 0, {4}, {type.getDimSize(0)}, 4};
     lowering.copyOn(core.id, DmaRole::Const, home, to);
-    return l1;
+    return local;
   };
-  core.bias = load(biasData, ".bias");
-  core.multiplier = load(multiplierData, ".scale");
+  core.bias = load(biasData, ".bias", MemorySpace::l1);
+  // The vector unit reads a multiplier with every accumulator.
+  core.multiplier =
+      load(multiplierData, ".scale",
+           schedule::accMultiplierBytes(geometry.problem, tiles.target)
+               ? MemorySpace::acc
+               : MemorySpace::l1);
 }
 
 //===----------------------------------------------------------------------===//
@@ -329,49 +335,15 @@ void MacLowering::loadParameters(Core &core) {
 void MacLowering::planBuffers(Core &core) {
   const auto &m = geometry.problem.m;
   const TargetSpec &target = tiles.target;
-  int64_t positions = 1, distinct = 1, rows = 1;
-  SmallVector<int64_t> extents;
-  for (size_t i = 0; i < m.size(); ++i) {
-    int64_t tile = std::min(schedule.getM()[i], m[i].size);
-    int64_t extent =
-        m[i].kernel == 1
-            ? tile
-            : (tile - 1) * m[i].step + (m[i].kernel - 1) * m[i].dilation + 1;
-    extents.push_back(extent);
-    positions *= extent;
-    rows *= tile;
-    distinct *= llvm::divideCeil(m[i].size, tile);
-  }
-  int64_t budget = schedule::l1Budget(tiles.target);
-  int64_t whole = positions * chunkChannels * act.elemBytes;
-  patchChannels = whole * 2 <= budget || kChunks == 1
-                      ? chunkChannels
-                      : std::min(schedule.getK()[0], chunkChannels);
-  if (patchChannels != chunkChannels)
-    distinct *= kChunks;
-  int64_t bytes = positions * patchChannels * act.elemBytes;
-  int64_t slots = std::clamp<int64_t>(budget / std::max<int64_t>(1, bytes), 1,
-                                      distinct * subProblems);
-  slots = std::min<int64_t>(slots, 64);
-  core.patches = SlotCache<std::array<int64_t, 3>>(slots);
-  Type actType = cast<MemRefType>(act.buffer.getType()).getElementType();
-  SmallVector<int64_t> shape;
-  if (geometry.problem.channelsInner) {
-    shape = extents;
-    shape.push_back(patchChannels);
-  } else {
-    shape.push_back(patchChannels);
-    llvm::append_range(shape, extents);
-  }
-  for (int64_t i = 0; i < slots; ++i)
-    core.patchBuffers.push_back(
-        tiles.buffer(BufferKind::temp, (region.getName() + ".act").str(), shape,
-                     actType, MemorySpace::l1, core.id));
+  int64_t rows = 1;
+  for (size_t i = 0; i < m.size(); ++i)
+    rows *= std::min(schedule.getM()[i], m[i].size);
   core.sets = SlotCache<std::array<int64_t, 3>>(
       std::clamp<int64_t>(schedule.getSets(), 1, target.weightSets));
   int64_t accBytes = rows * std::min(schedule.getN(), chunkN) * 4;
-  int64_t accSlots = std::clamp<int64_t>(static_cast<int64_t>(target.accBytes) /
-                                             std::max<int64_t>(1, accBytes),
+  int64_t room = static_cast<int64_t>(target.accBytes) -
+                 schedule::accMultiplierBytes(geometry.problem, target);
+  int64_t accSlots = std::clamp<int64_t>(room / std::max<int64_t>(1, accBytes),
                                          1, 2 * schedule.getAccBlock());
   Builder builder(region.getContext());
   Type accType =

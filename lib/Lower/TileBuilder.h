@@ -42,7 +42,7 @@ struct QueueMap {
 
 /// Roles of the DMA channels; folded onto fewer channels where a target has
 /// less.
-enum class DmaRole : unsigned { Load = 0, Const = 1, Move = 2, Store = 3 };
+enum class DmaRole : unsigned { Load = 0, Const = 1, Move = 2, Fill = 3 };
 
 /// One side of a strided transfer.
 struct Strided {

@@ -62,6 +62,7 @@ private:
   LogicalResult toInteger(const MacPlan &mac);
   void toBfp(const MacPlan &mac);
   QuantizedWeights quantizeWeights(OpBuilder &b, const MacPlan &mac);
+  void eraseReplaced();
   void readThroughQuantized();
   void foldRequantization();
 
@@ -77,7 +78,7 @@ private:
     return it == plan.classOf.end() ? std::nullopt : std::optional(it->second);
   }
   llvm::DenseMap<Value, Value> plannedName; ///< New result to planned value.
-  std::vector<Operation *> replaced;
+  std::vector<Operation *> replaced; ///< MAC ops, erased by eraseReplaced.
   llvm::DenseMap<Value, Value> quantizedOf;
   std::vector<std::pair<Value, Value>> pairs; ///< (float, quantized)
 };
@@ -306,6 +307,25 @@ void Applier::toBfp(const MacPlan &mac) {
 // Clean-up
 //===----------------------------------------------------------------------===//
 
+/// Erases replaced MAC ops and float movers that nobody reads any more: a value
+/// that is read once more only by them counts as read once.
+void Applier::eraseReplaced() {
+  for (Operation *op : replaced)
+    op->erase();
+  replaced.clear();
+  llvm::DenseSet<Value> gone;
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::reverse(func.getBody().front()))) {
+    if (!isOpTriviallyDead(&op))
+      continue;
+    gone.insert_range(op.getResults());
+    op.erase();
+  }
+  llvm::erase_if(pairs, [&](const auto &pair) {
+    return gone.contains(pair.first) || gone.contains(pair.second);
+  });
+}
+
 /// Float readers of a value that exists quantized: those of convolutional
 /// networks read the quantized one, so that only it is stored; those of
 /// transformers (normalization, residual streams) keep full precision.
@@ -457,10 +477,9 @@ LogicalResult Applier::run() {
       break;
     }
   }
+  eraseReplaced();
   readThroughQuantized();
   foldRequantization();
-  for (Operation *op : replaced)
-    op->erase();
   return success();
 }
 

@@ -1,6 +1,7 @@
 // Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "Tiling.h"
+#include "cim/Schedule/Solver.h"
 
 #include <algorithm>
 
@@ -19,6 +20,11 @@ size_t splitDim(const MacProblem &p) {
 int64_t l1Budget(const TargetSpec &t) {
   // A little under a half: parameters and epilogue buffers need room as well.
   return static_cast<int64_t>(t.l1Bytes) * 7 / 16;
+}
+
+int64_t accMultiplierBytes(const MacProblem &p, const TargetSpec &t) {
+  int64_t bytes = p.bfp ? 0 : p.n * p.groups * 4;
+  return bytes <= static_cast<int64_t>(t.accBytes) / 16 ? bytes : 0;
 }
 
 Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
@@ -42,7 +48,7 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   kRowsTotal = chunkChannels;
   kTiles = ceilDiv(chunkChannels, s.kChannels);
   kTileRows = std::min(s.kChannels, chunkChannels);
-  int64_t distinct = 1;
+  double allPositions = 1;
   for (size_t i = 0; i < p.m.size(); ++i) {
     const MDim &m = p.m[i];
     kRowsTotal *= m.kernel;
@@ -53,29 +59,37 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
     rowsPerCore *= size;
     mTilesPerCore *= ceilDiv(size, tile);
     maxTileRows *= tile;
-    patchPositions *=
-        m.kernel == 1 ? tile
-                      : (tile - 1) * m.step + (m.kernel - 1) * m.dilation + 1;
+    auto needs = [&](int64_t rows) {
+      return m.kernel == 1
+                 ? rows
+                 : (rows - 1) * m.step + (m.kernel - 1) * m.dilation + 1;
+    };
+    patchPositions *= needs(tile);
+    allPositions *= needs(size);
   }
-  distinct = mTilesPerCore;
+  int64_t distinct = mTilesPerCore;
   int64_t whole =
       static_cast<int64_t>(patchPositions) * chunkChannels * p.actBytes;
   int64_t budget = l1Budget(t);
+  double allBytes = allPositions * double(chunkChannels) * p.actBytes;
+  sharedPatch = allBytes * std::min<int64_t>(2, subPerCore) <= budget;
   int64_t kChunks = ceilDiv(chunkChannels, s.kChannels);
-  patchPerK = whole * 2 > budget && kChunks > 1;
+  patchPerK = !sharedPatch && whole * 2 > budget && kChunks > 1;
   patchChannels =
       patchPerK ? std::min(s.kChannels, chunkChannels) : chunkChannels;
   patchBytes =
       static_cast<int64_t>(patchPositions) * patchChannels * p.actBytes;
   if (patchPerK)
     distinct *= kChunks;
-  int64_t slots =
-      std::min<int64_t>(64, budget / std::max<int64_t>(1, patchBytes));
+  int64_t slots = std::min<int64_t>(maxPatchSlots,
+                                    budget / std::max<int64_t>(1, patchBytes));
   patchSlots = std::max<int64_t>(1, std::min(slots, distinct * subPerCore));
-  patchesStay = distinct <= slots;
+  patchesStay = sharedPatch || distinct <= slots;
+  if (sharedPatch) // every position once, in as many parts as there are tiles
+    patchPositions = allPositions / mTilesPerCore;
   accTileBytes = maxTileRows * std::min(s.n, chunkN) * 4;
-  accSlots =
-      static_cast<int64_t>(t.accBytes) / std::max<int64_t>(1, accTileBytes);
+  accSlots = (static_cast<int64_t>(t.accBytes) - accMultiplierBytes(p, t)) /
+             std::max<int64_t>(1, accTileBytes);
   accSlots = std::min<int64_t>(accSlots / std::max<int64_t>(1, s.accBlock), 2);
 }
 

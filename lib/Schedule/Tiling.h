@@ -22,9 +22,10 @@ struct Tiling {
   int64_t mTilesPerCore = 1;
   int64_t nPerCore = 1, nTilesPerCore = 1;
   int64_t kTiles = 1, kRowsTotal = 1;
-  int64_t maxTileRows = 1; ///< Rows of the largest m tile.
-  int64_t kTileRows = 1;   ///< Array rows of the largest k tile.
-  double patchPositions = 1;
+  int64_t maxTileRows = 1;   ///< Rows of the largest m tile.
+  int64_t kTileRows = 1;     ///< Array rows of the largest k tile.
+  bool sharedPatch = false;  ///< One patch for all tiles of a core.
+  double patchPositions = 1; ///< That a load brings.
   int64_t patchChannels = 1;
   bool patchPerK = false;   ///< A patch holds one k tile's channels only.
   bool patchesStay = false; ///< L1 holds all patches of a sub-problem.

@@ -67,9 +67,11 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   int64_t room = (t.macrosDown / down) * (t.macrosAcross / across);
   if (s.copies < 1 || s.copies > room)
     return broken("copies = ", s.copies, "; the array has room for ", room);
-  int64_t acc = rows * s.n * 4 * std::min<int64_t>(s.accBlock, t.accBytes);
+  int64_t acc = rows * s.n * 4 * std::min<int64_t>(s.accBlock, t.accBytes) +
+                accMultiplierBytes(p, t);
   if (s.accBlock < 1 || acc > static_cast<int64_t>(t.accBytes))
-    return broken("accumulators take ", acc, " bytes; ACC has ", t.accBytes);
+    return broken("accumulators and multipliers take ", acc, " bytes; ACC has ",
+                  t.accBytes);
   int64_t patchBytes = patch * s.kChannels * p.actBytes;
   if (patchBytes > l1Budget(t))
     return broken("an activation tile takes ", patchBytes,

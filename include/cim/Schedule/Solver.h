@@ -18,6 +18,12 @@
 
 namespace cim::schedule {
 
+/// Most activation patches a region keeps in L1.
+inline constexpr int64_t maxPatchSlots = 64;
+/// ACC bytes for the requantization multipliers of a region; 0 when they are
+/// too large to sit beside the accumulators and stay in L1.
+int64_t accMultiplierBytes(const MacProblem &problem, const TargetSpec &target);
+
 /// Where a schedule's time goes, in cycles of the busiest core.
 struct Cost {
   double mac = 0;                  ///< Array computing.
