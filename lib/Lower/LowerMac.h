@@ -22,6 +22,7 @@
 
 #include "Lowering.h"
 #include "cim/IR/MacGeometry.h"
+#include "cim/Schedule/SlotCache.h"
 
 namespace cim {
 
@@ -29,36 +30,6 @@ namespace cim {
 struct Range {
   int64_t begin = 0, size = 0;
   bool operator==(const Range &) const = default;
-};
-
-/// Keys to slots, least recently used slot replaced.
-template <typename Key>
-class SlotCache {
-public:
-  explicit SlotCache(size_t slots = 1) : entries(slots) {}
-  /// The slot of `key` and whether it was there.
-  std::pair<size_t, bool> lookup(const Key &key) {
-    size_t oldest = 0;
-    for (size_t i = 0; i < entries.size(); ++i) {
-      if (entries[i].used && entries[i].key == key) {
-        entries[i].stamp = ++clock;
-        return {i, true};
-      }
-      if (entries[i].stamp < entries[oldest].stamp)
-        oldest = i;
-    }
-    entries[oldest] = {key, ++clock, true};
-    return {oldest, false};
-  }
-
-private:
-  struct Entry {
-    Key key{};
-    uint64_t stamp = 0;
-    bool used = false;
-  };
-  std::vector<Entry> entries;
-  uint64_t clock = 0;
 };
 
 class MacLowering {

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // How a MAC region's activations come to L1. A patch is the part of the input
-// that output rows need, dense, channels innermost or outermost like its source.
-// Where L1 has room, a core keeps one patch for all its rows and every m tile
-// brings only what no tile before it brought; else every tile has its own.
+// that output rows need, dense, channels innermost or outermost like its
+// source. Where L1 has room, a core keeps one patch for all its rows and every
+// m tile brings only what no tile before it brought; else every tile has its
+// own.
 //
 // Patch coordinates of a row dimension: input coordinate + pad where a kernel
 // covers several positions; the output position where it covers one (then rows

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "Costs.h"
 #include "Tiling.h"
 #include "cim/Schedule/Solver.h"
 
@@ -24,9 +25,8 @@ const char *Cost::bound() const {
 
 static double ceilDiv(double a, double b) { return std::ceil(a / b); }
 
-/// Bytes a weight tile of `rows` x `cols` takes on the write port.
-static double tileBytes(const MacProblem &p, const TargetSpec &t, double rows,
-                        double cols) {
+double weightTileBytes(const MacProblem &p, const TargetSpec &t, double rows,
+                       double cols) {
   if (p.computedWeights)
     return rows * cols * p.actBytes;
   if (p.bfp)
@@ -34,21 +34,26 @@ static double tileBytes(const MacProblem &p, const TargetSpec &t, double rows,
   return rows * std::ceil(cols / 8) * p.planes;
 }
 
-/// Cycles of the array per row of activations.
-static double cyclesPerRow(const MacProblem &p, const TargetSpec &t) {
+double arrayCyclesPerRow(const MacProblem &p, const TargetSpec &t) {
   return p.bfp ? p.planes + t.bfpAlignCycles
                : p.planes * (p.actBytes == 2 ? 2 : 1);
 }
 
-/// Bytes L1 delivers for the activations of one row of a k tile (D4.3).
-static double fetchBytes(const MacProblem &p, const TargetSpec &t,
-                         int64_t channels, int64_t kernelInner,
-                         int64_t kernelOuter) {
+double fetchBytes(const MacProblem &p, const TargetSpec &t, int64_t channels,
+                  int64_t kernelInner, int64_t kernelOuter) {
   double run =
       p.channelsInner ? channels * p.actBytes : kernelInner * p.actBytes;
   double runs =
       p.channelsInner ? kernelInner * kernelOuter : channels * kernelOuter;
   return runs * ceilDiv(run, t.l1AccessBytes) * t.l1AccessBytes;
+}
+
+double epilogueCycles(const MacProblem &p, const TargetSpec &t,
+                      double elements) {
+  double lanes = t.vecBytesPerCycle / 4.0;
+  return std::ceil(ceilDiv(elements, lanes) * p.vectorSlots /
+                   t.vecOpsPerCycle) +
+         ceilDiv(elements, t.vecSfuLanes) * p.sfuSlots;
 }
 
 Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
@@ -68,7 +73,7 @@ Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
     kernelOuter *= s.kKernel[i];
   double fetch = fetchBytes(p, t, std::min(s.kChannels, g.chunkChannels),
                             kernelInner, kernelOuter);
-  double compute = ceilDiv(rowsPerTile, s.copies) * cyclesPerRow(p, t);
+  double compute = ceilDiv(rowsPerTile, s.copies) * arrayCyclesPerRow(p, t);
   double accBytes = rowsPerTile * colsPerTile * 4 * (kTiles > 1 ? 2 : 1);
   double oneMac = t.macStartupCycles +
                   std::max({compute, rowsPerTile * fetch / t.l1BytesPerCycle,
@@ -82,7 +87,7 @@ Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   double writes = share * nTiles * kTiles * rewrites;
   if (!p.computedWeights && p.batch > 1 && allFit)
     writes /= p.batch;
-  double bytes = tileBytes(p, t, kRows, colsPerTile);
+  double bytes = weightTileBytes(p, t, kRows, colsPerTile);
   double sourceRate = s.weights == Home::Dram
                           ? t.dramEffectiveBytesPerCycle() / g.cores
                           : t.l2BytesPerCycle / g.cores;
@@ -95,15 +100,12 @@ Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
 
   // Epilogue per (m tile, n tile).
   double elements = rowsPerTile * colsPerTile;
-  double lanes = t.vecBytesPerCycle / 4.0;
-  double slots =
-      std::ceil(ceilDiv(elements, lanes) * p.vectorSlots / t.vecOpsPerCycle) +
-      ceilDiv(elements, t.vecSfuLanes) * p.sfuSlots;
+  double slots = epilogueCycles(p, t, elements);
   double vecMemory =
       elements * (p.outBytes + p.inBytes) / (t.l2BytesPerCycle / g.cores);
-  double oneVec =
-      t.vecStartupCycles + t.l2LatencyCycles +
-      std::max({slots, vecMemory, elements * 4 / t.accBytesPerCycle});
+  double oneVec = t.vecStartupCycles + t.l2LatencyCycles +
+                  std::max({slots, vecMemory,
+                            elements * (p.bfp ? 4 : 8) / t.accBytesPerCycle});
   cost.vector = share * nTiles * mTiles * oneVec;
 
   // Activations: once per (n pass, m tile) unless L1 keeps them.
@@ -165,7 +167,7 @@ double lowerBound(const MacProblem &p, const TargetSpec &t, Home home) {
   double macs = rows * k * p.n * p.groups;
   double cores = t.coresPerChip;
   double cells = double(t.arrayRows()) * t.arrayCols() * cores;
-  double mac = macs / cells * cyclesPerRow(p, t);
+  double mac = macs / cells * arrayCyclesPerRow(p, t);
   double outputs = rows * p.n * p.groups;
   double vector =
       outputs *

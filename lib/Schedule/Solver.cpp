@@ -7,6 +7,7 @@
 #include "cim/Schedule/Solver.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "Tiling.h"
@@ -31,11 +32,13 @@ private:
   std::vector<int64_t> nTiles() const;
   std::vector<std::vector<int64_t>> mTiles() const;
   void consider(MacSchedule s);
+  void decide();
 
   const MacProblem &p;
   const TargetSpec &t;
   const SearchOptions &o;
   SearchResult result;
+  std::vector<Candidate> candidates;
   bool found = false;
 };
 
@@ -154,13 +157,43 @@ void Search::consider(MacSchedule s) {
     return;
   }
   ++result.evaluated;
-  Cost cost = predict(p, s, t);
-  if (found && cost.total >= result.cost.total)
-    return;
+  candidates.push_back({s, predict(p, s, t)});
   found = true;
-  s.cycles = static_cast<int64_t>(cost.total);
-  result.best = s;
-  result.cost = cost;
+}
+
+/// The cost model's ranking; what the simulation says of its best.
+void Search::decide() {
+  // Equal ones in the order of enumeration: the answer depends on nothing else.
+  std::vector<size_t> order(candidates.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::pair(candidates[a].cost.total, a) <
+           std::pair(candidates[b].cost.total, b);
+  });
+  const Candidate &first = candidates[order.front()];
+  result.best = first.schedule;
+  result.cost = first.cost;
+  uint64_t budget = o.simulation;
+  bool simulated = false;
+  for (size_t i : order) {
+    const Candidate &candidate = candidates[i];
+    if (candidate.cost.total > 2 * first.cost.total)
+      break;
+    std::optional<double> cycles = simulate(p, candidate.schedule, t, budget);
+    if (!cycles) {
+      if (!simulated)
+        break;
+      continue;
+    }
+    if (!simulated || *cycles < result.cost.total) {
+      result.best = candidate.schedule;
+      result.cost = candidate.cost;
+      result.cost.total = *cycles;
+    }
+    simulated = true;
+    ++result.simulated;
+  }
+  result.best.cycles = static_cast<int64_t>(result.cost.total);
 }
 
 absl::StatusOr<SearchResult> Search::run() {
@@ -212,6 +245,7 @@ absl::StatusOr<SearchResult> Search::run() {
         " bytes of L1 (", l1Budget(t),
         " are available) or an accumulator row exceeds ACC (", t.accBytes,
         " bytes); choose a target with larger memories"));
+  decide();
   result.best.bound = static_cast<int64_t>(
       lowerBound(p, t, p.computedWeights ? Home::L2 : o.weights));
   return result;

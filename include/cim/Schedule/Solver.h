@@ -8,10 +8,12 @@
 #ifndef CIM_SCHEDULE_SOLVER_H
 #define CIM_SCHEDULE_SOLVER_H
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+
 #include "absl/status/statusor.h"
 #include "cim/Schedule/Problem.h"
 #include "cim/Target/TargetSpec.h"
@@ -41,6 +43,13 @@ struct Cost {
 Cost predict(const MacProblem &problem, const MacSchedule &schedule,
              const TargetSpec &target);
 
+/// Plays the region's operations on the queues of one core and returns what it
+/// adds to a run in which equal layers follow each other, in cycles. Takes the
+/// operations played from `budget`; nothing when they are more than that.
+std::optional<double> simulate(const MacProblem &problem,
+                               const MacSchedule &schedule,
+                               const TargetSpec &target, uint64_t &budget);
+
 /// Cycles no schedule can beat with weights at `home`: the largest of array
 /// time with every cell busy, vector time, and bytes that must move.
 double lowerBound(const MacProblem &problem, const TargetSpec &target,
@@ -61,6 +70,9 @@ struct SearchOptions {
   bool overlap = true;       ///< Off: a single weight set.
   bool copies = true;        ///< Off: no duplication in the array.
   bool exhaustive = true;    ///< Off: the first legal schedule.
+  /// Operations that `simulate` may play on the best candidates; 0: the cost
+  /// model decides alone.
+  uint64_t simulation = 200000;
 };
 
 /// A candidate the search looked at, for the decision trace.
@@ -72,7 +84,7 @@ struct Candidate {
 struct SearchResult {
   MacSchedule best;
   Cost cost;
-  uint64_t evaluated = 0, pruned = 0;
+  uint64_t evaluated = 0, pruned = 0, simulated = 0;
 };
 
 /// The best schedule of the mapspace. Fails only when the target cannot hold
