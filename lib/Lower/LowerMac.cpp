@@ -27,15 +27,16 @@ static size_t splitDim(const MacGeometry &g) {
   return best;
 }
 
-std::vector<MacLowering::MTile> MacLowering::tileRows(Range split) const {
+std::vector<MacLowering::MTile> MacLowering::tileRows(const Core &core) const {
   std::vector<MTile> tiles(1);
   tiles[0].rows = 1;
-  size_t dim = splitDim(geometry);
   for (size_t i = 0; i < geometry.problem.m.size(); ++i) {
-    Range whole = i == dim ? split : Range{0, geometry.problem.m[i].size};
+    SmallVector<Range> pieces = cut(core.rows[i], schedule.getM()[i]);
+    if (core.reversed(i))
+      std::reverse(pieces.begin(), pieces.end());
     std::vector<MTile> next;
     for (const MTile &tile : tiles)
-      for (Range piece : cut(whole, schedule.getM()[i])) {
+      for (Range piece : pieces) {
         next.push_back(tile);
         next.back().range.push_back(piece);
         next.back().rows *= piece.size;
@@ -266,14 +267,15 @@ LogicalResult MacLowering::run() {
       continue;
     Core core;
     core.id = id;
-    SmallVector<Range> allRows;
     for (const schedule::MDim &dim : geometry.problem.m)
-      allRows.push_back({0, dim.size});
-    allRows[splitDim(geometry)] = rows;
-    planPatches(core, allRows, subs.size);
+      core.rows.push_back({0, dim.size});
+    core.rows[splitDim(geometry)] = rows;
+    if (split == SplitAxis::m && id % 2)
+      core.reversedDim = splitDim(geometry);
+    planPatches(core, subs.size);
     planBuffers(core);
     loadParameters(core);
-    std::vector<MTile> mTiles = tileRows(rows);
+    std::vector<MTile> mTiles = tileRows(core);
     for (int64_t sub = subs.begin; sub < subs.begin + subs.size; ++sub)
       subProblem(core, sub, n, mTiles, 0);
   }

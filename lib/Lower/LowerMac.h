@@ -51,11 +51,15 @@ private:
   };
   struct Core {
     unsigned id = 0;
+    llvm::SmallVector<Range> rows; ///< Output rows of this core.
+    /// Neighbouring cores walk the dimension they share in opposite directions:
+    /// each starts with rows that need none of the other's last ones.
+    std::optional<size_t> reversedDim;
+    bool reversed(size_t dim) const { return reversedDim == dim; }
     SlotCache<std::array<int64_t, 3>> sets;    ///< sub-problem, n, k
     SlotCache<std::array<int64_t, 3>> patches; ///< sub-problem, m tile, k chunk
     bool sharedPatch = false;                  ///< One patch for all m tiles.
     llvm::SmallVector<Range> patchRows;        ///< Of a shared patch.
-    llvm::SmallVector<Range> firstRows;        ///< Output rows of this core.
     int64_t patchChannels = 1;
     std::vector<std::vector<bool>> loaded; ///< Per slot and m tile.
     std::vector<bool> padded;              ///< Per slot.
@@ -71,7 +75,7 @@ private:
   void planTiles();
   void planBuffers(Core &core);
   void loadParameters(Core &core);
-  std::vector<MTile> tileRows(Range split) const;
+  std::vector<MTile> tileRows(const Core &core) const;
 
   void subProblem(Core &core, int64_t sub, Range n, llvm::ArrayRef<MTile> rows,
                   int64_t firstTile);
@@ -83,7 +87,8 @@ private:
     int64_t offset = 0;                 ///< Of the tile's first position.
     llvm::SmallVector<int64_t> strides; ///< m dimensions, channels; bytes.
   };
-  void planPatches(Core &core, llvm::ArrayRef<Range> rows, int64_t subsOfCore);
+  void planPatches(Core &core, int64_t subsOfCore);
+  Range fresh(const Core &core, size_t dim, Range piece) const;
   Patch loadPatch(Core &core, int64_t sub, const MTile &tile, int64_t tileIndex,
                   const KTile &k);
   /// Fills what of a patch lies outside the input.

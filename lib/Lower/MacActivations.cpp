@@ -42,9 +42,9 @@ static Range intersect(Range a, Range b) {
   return {begin, std::max<int64_t>(0, end - begin)};
 }
 
-void MacLowering::planPatches(Core &core, ArrayRef<Range> rows,
-                              int64_t subsOfCore) {
+void MacLowering::planPatches(Core &core, int64_t subsOfCore) {
   const auto &m = geometry.problem.m;
+  ArrayRef<Range> rows = core.rows;
   int64_t budget = schedule::l1Budget(tiles.target);
   int64_t positions = 1, distinct = 1, all = 1;
   SmallVector<int64_t> tileExtents, allExtents;
@@ -65,7 +65,6 @@ void MacLowering::planPatches(Core &core, ArrayRef<Range> rows,
     slots = std::min(slotsOfAll, subsOfCore);
     for (size_t i = 0; i < m.size(); ++i)
       core.patchRows.push_back(needs(m[i], rows[i]));
-    core.firstRows.assign(rows.begin(), rows.end());
   } else {
     int64_t whole = positions * chunkChannels * act.elemBytes;
     core.patchChannels = whole * 2 <= budget || kChunks == 1
@@ -91,6 +90,25 @@ void MacLowering::planPatches(Core &core, ArrayRef<Range> rows,
                      type, MemorySpace::l1, core.id));
 }
 
+/// Patch coordinates of dimension `dim` that tiles before `piece` did not need.
+Range MacLowering::fresh(const Core &core, size_t dim, Range piece) const {
+  const schedule::MDim &m = geometry.problem.m[dim];
+  Range mine = needs(m, piece);
+  int64_t tile = schedule.getM()[dim], end = mine.begin + mine.size;
+  Range rows = core.rows[dim];
+  if (core.reversed(dim)) {
+    int64_t next = piece.begin + piece.size;
+    if (next < rows.begin + rows.size)
+      end = std::min(end, needs(m, {next, 1}).begin);
+    return {mine.begin, end - mine.begin};
+  }
+  if (piece.begin > rows.begin) {
+    Range previous = needs(m, {piece.begin - tile, tile});
+    mine.begin = std::max(mine.begin, previous.begin + previous.size);
+  }
+  return {mine.begin, end - mine.begin};
+}
+
 MacLowering::Patch MacLowering::loadPatch(Core &core, int64_t sub,
                                           const MTile &tile, int64_t tileIndex,
                                           const KTile &k) {
@@ -103,13 +121,8 @@ MacLowering::Patch MacLowering::loadPatch(Core &core, int64_t sub,
     mine.push_back(needs(m[i], tile.range[i]));
     box.push_back(core.sharedPatch ? core.patchRows[i] : mine[i]);
     load.push_back(mine[i]);
-    int64_t before = tile.range[i].begin - schedule.getM()[i];
-    if (!core.sharedPatch || before < core.firstRows[i].begin)
-      continue;
-    // The tile before brought what lies before its end.
-    Range previous = needs(m[i], {before, schedule.getM()[i]});
-    int64_t begin = std::max(mine[i].begin, previous.begin + previous.size);
-    load[i] = {begin, mine[i].begin + mine[i].size - begin};
+    if (core.sharedPatch)
+      load[i] = fresh(core, i, tile.range[i]);
   }
   Patch patch;
   patch.strides.assign(m.size() + 1, 0);

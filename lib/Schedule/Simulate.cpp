@@ -3,9 +3,9 @@
 //
 // Plays the loops of a region (lib/Lower/LowerMac.h) on the four queues of the
 // busiest core: which operation waits for which, who is slowed down by a shared
-// memory. What a formula cannot say well (startup of short operations, pipelines
-// that fill and drain) comes out by itself. Cores are alike, so that one has its
-// share of L2 and DRAM.
+// memory. What a formula cannot say well (startup of short operations,
+// pipelines that fill and drain) comes out by itself. Cores are alike, so that
+// one has its share of L2 and DRAM.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -32,8 +32,8 @@ struct After {
 };
 
 struct Operation {
-  float startup = 0, work = 0;       ///< Cycles, uncontended.
-  float rate[NumResources] = {};     ///< Bytes per cycle while working.
+  float startup = 0, work = 0;   ///< Cycles, uncontended.
+  float rate[NumResources] = {}; ///< Bytes per cycle while working.
   uint32_t after[NumQueues] = {};
 };
 
@@ -87,19 +87,18 @@ private:
   std::vector<std::vector<uint32_t>> patchParts; ///< Loads, per slot and part.
   std::vector<uint32_t> accFree;                 ///< Per buffer: epilogues.
   size_t nextAcc = 0;
-  bool halo = false; ///< Rows need rows beside them.
+  bool halo = false;                          ///< Rows need rows beside them.
   std::vector<uint32_t> rowsDone, rowsBefore; ///< Epilogues per m tile.
 };
 
-Operation
-RegionSimulation::make(double startup, double engine,
-                       std::array<double, NumResources> bytes) const {
+Operation RegionSimulation::make(double startup, double engine,
+                                 std::array<double, NumResources> bytes) const {
   Operation op;
   op.startup = static_cast<float>(startup);
   double work = std::max(engine, 1e-3);
   for (int r = 0; r < NumResources; ++r)
-    work = std::max(work, bytes[r] / capacity[r] /
-                              (r < L1 ? double(g.cores) : 1.0));
+    work = std::max(work,
+                    bytes[r] / capacity[r] / (r < L1 ? double(g.cores) : 1.0));
   op.work = static_cast<float>(work);
   for (int r = 0; r < NumResources; ++r)
     op.rate[r] = static_cast<float>(bytes[r] / work);
@@ -136,7 +135,8 @@ void RegionSimulation::cut() {
     std::vector<MTile> next;
     for (const MTile &tile : mTiles)
       for (const Piece &piece : pieces)
-        next.push_back({tile.rows * piece.rows, tile.positions * piece.positions,
+        next.push_back({tile.rows * piece.rows,
+                        tile.positions * piece.positions,
                         tile.fresh * piece.fresh});
     mTiles = std::move(next);
   }
@@ -159,18 +159,19 @@ void RegionSimulation::cut() {
   for (int64_t c = 0; c < g.chunkChannels; c += s.kChannels)
     for (int64_t part : parts) {
       int64_t channels = std::min(s.kChannels, g.chunkChannels - c);
-      kTiles.push_back({double(channels * part),
-                        fetchBytes(p, t, channels, inner, outer)});
+      kTiles.push_back(
+          {double(channels * part), fetchBytes(p, t, channels, inner, outer)});
     }
 }
 
 uint32_t RegionSimulation::loadPatch(int instance, int64_t sub, size_t tile,
                                      size_t k) {
   int64_t chunk =
-      g.patchPerK ? int64_t(k * size_t((g.chunkChannels + s.kChannels - 1) /
-                                       s.kChannels) /
-                            kTiles.size())
-                  : 0;
+      g.patchPerK
+          ? int64_t(k *
+                    size_t((g.chunkChannels + s.kChannels - 1) / s.kChannels) /
+                    kTiles.size())
+          : 0;
   auto [slot, present] = patches.lookup(
       {instance, sub, g.sharedPatch ? -1 : int64_t(tile), chunk});
   std::vector<uint32_t> &parts = patchParts[slot];
@@ -188,8 +189,9 @@ uint32_t RegionSimulation::loadPatch(int instance, int64_t sub, size_t tile,
     size_t need = std::min(mTiles.size() - 1, tile + (halo ? 1 : 0));
     if (instance && !rowsBefore.empty())
       after.on(Vector, rowsBefore[need]);
-    double bytes = (g.sharedPatch ? mTiles[tile].fresh : mTiles[tile].positions) *
-                   double(g.patchChannels) * p.actBytes;
+    double bytes =
+        (g.sharedPatch ? mTiles[tile].fresh : mTiles[tile].positions) *
+        double(g.patchChannels) * p.actBytes;
     parts[part] = push(Load,
                        make(t.dmaStartupCycles + t.l2LatencyCycles,
                             bytes / t.dmaBytesPerCycle, {bytes, 0, bytes, 0}),
@@ -231,13 +233,12 @@ void RegionSimulation::emitBlock(int instance, int64_t sub, int64_t n,
       if (k == 0)
         after.on(Vector, accFree[acc[i - begin]]);
       double rows = mTiles[i].rows;
-      lastMac[i - begin] =
-          push(Array,
-               make(t.macStartupCycles,
-                    std::ceil(rows / double(s.copies)) * arrayCyclesPerRow(p, t),
-                    {0, 0, rows * kTiles[k].fetch,
-                     rows * cols * 4 * (k ? 2 : 1)}),
-               after);
+      lastMac[i - begin] = push(
+          Array,
+          make(t.macStartupCycles,
+               std::ceil(rows / double(s.copies)) * arrayCyclesPerRow(p, t),
+               {0, 0, rows * kTiles[k].fetch, rows * cols * 4 * (k ? 2 : 1)}),
+          after);
       setRead[set] = patchRead[slot] = lastMac[i - begin];
     }
   }
@@ -282,8 +283,8 @@ double RegionSimulation::play(std::array<uint32_t, NumQueues> &upTo,
     for (int q = 0; q < NumQueues; ++q) {
       if (busy[q] || done[q] >= ops[q].size())
         continue;
-      if (!t.dualPort && ((q == Write && busy[Array]) ||
-                          (q == Array && busy[Write])))
+      if (!t.dualPort &&
+          ((q == Write && busy[Array]) || (q == Array && busy[Write])))
         continue;
       const Operation &op = ops[q][done[q]];
       bool ready = true;
@@ -350,9 +351,10 @@ std::optional<double> RegionSimulation::run(uint64_t &budget) {
   halo = std::any_of(p.m.begin(), p.m.end(),
                      [](const MDim &dim) { return dim.kernel > 1; });
   int64_t room = static_cast<int64_t>(t.accBytes) - accMultiplierBytes(p, t);
-  accFree.assign(std::clamp<int64_t>(room / std::max<int64_t>(1, g.accTileBytes),
-                                     1, 2 * s.accBlock),
-                 0);
+  accFree.assign(
+      std::clamp<int64_t>(room / std::max<int64_t>(1, g.accTileBytes), 1,
+                          2 * s.accBlock),
+      0);
   rowsDone.assign(mTiles.size(), 0);
   emit(0);
   std::array<uint32_t, NumQueues> first = {};
