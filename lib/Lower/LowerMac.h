@@ -61,7 +61,8 @@ private:
     bool sharedPatch = false;                  ///< One patch for all m tiles.
     llvm::SmallVector<Range> patchRows;        ///< Of a shared patch.
     int64_t patchChannels = 1;
-    std::vector<std::vector<bool>> loaded; ///< Per slot and m tile.
+    int64_t loadChannels = 1;              ///< That one transfer brings.
+    std::vector<std::vector<bool>> loaded; ///< Per slot: m tile, channels.
     std::vector<bool> padded;              ///< Per slot.
     llvm::SmallVector<mlir::Value> patchBuffers, accBuffers;
     mlir::Value bias, multiplier; ///< In L1.
@@ -94,10 +95,11 @@ private:
   /// Fills what of a patch lies outside the input.
   void padPatch(Core &core, const Patch &patch, llvm::ArrayRef<Range> box,
                 int64_t channels);
-  /// Loads patch coordinates `load` of a patch that covers `box`.
+  /// Loads patch coordinates `load` and `channels` of a patch that covers `box`
+  /// and channels from `firstChannel`.
   void fetch(Core &core, const Patch &patch, int64_t sub,
              llvm::ArrayRef<Range> box, llvm::ArrayRef<Range> load,
-             Range channels);
+             int64_t firstChannel, Range channels);
 
   void accumulate(Core &core, int64_t sub, const MTile &tile, int64_t tileIndex,
                   Range n, const KTile &k, const TilePlace &place,

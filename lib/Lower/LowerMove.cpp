@@ -88,6 +88,8 @@ View Lowering::allocate(RankedTensorType type, ArrayRef<int64_t> order,
 }
 
 View Lowering::allocate(Value value, StringRef name) {
+  if (auto place = places.find(value); place != places.end())
+    return place->second;
   auto type = cast<RankedTensorType>(value.getType());
   return allocate(type,
                   channelsLast.contains(value)

@@ -78,6 +78,56 @@ View Lowering::portBuffer(BufferKind kind, RankedTensorType type,
   return view;
 }
 
+/// Results of the function have their buffers from the start, so that whoever
+/// computes one writes it where it belongs: through reshapes and transposes, as
+/// long as nobody else reads the value.
+void Lowering::placeResults() {
+  Operation *terminator = func.getBody().front().getTerminator();
+  for (OpOperand &operand : terminator->getOpOperands()) {
+    unsigned i = operand.getOperandNumber();
+    Value value = operand.get();
+    setLocation(value.getLoc());
+    View view =
+        portBuffer(BufferKind::output, cast<RankedTensorType>(value.getType()),
+                   func.getResultAttrDict(i), "result" + std::to_string(i));
+    results.push_back(view);
+    while (value.hasOneUse()) {
+      places[value] = view;
+      Operation *def = value.getDefiningOp();
+      if (auto region = dyn_cast_or_null<RegionOp>(def)) {
+        value = region.getBody().front().getTerminator()->getOperand(
+            cast<OpResult>(value).getResultNumber());
+        continue;
+      }
+      if (isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
+              def)) {
+        // Row-major and dense stays so in any shape.
+        value = def->getOperand(0);
+        auto type = cast<RankedTensorType>(value.getType());
+        if (!llvm::equal(view.strides,
+                         denseStrides(view.shape,
+                                      rowMajorOrder(view.shape.size()),
+                                      view.elemBytes)))
+          break;
+        view.shape.assign(type.getShape().begin(), type.getShape().end());
+        view.strides = denseStrides(view.shape, rowMajorOrder(type.getRank()),
+                                    view.elemBytes);
+        continue;
+      }
+      auto transpose = dyn_cast_or_null<linalg::TransposeOp>(def);
+      if (!transpose)
+        break;
+      value = transpose.getInput();
+      View source = view;
+      for (auto [to, from] : llvm::enumerate(transpose.getPermutation())) {
+        source.shape[from] = view.shape[to];
+        source.strides[from] = view.strides[to];
+      }
+      view = source;
+    }
+  }
+}
+
 LogicalResult Lowering::run() {
   chooseLayouts();
   tiles.enterStage(StageKind::run);
@@ -86,6 +136,7 @@ LogicalResult Lowering::run() {
             portBuffer(BufferKind::input,
                        cast<RankedTensorType>(argument.getType()),
                        func.getArgAttrDict(i), "arg" + std::to_string(i)));
+  placeResults();
   Operation *terminator = func.getBody().front().getTerminator();
   for (Operation &op : func.getBody().front().without_terminator()) {
     layer = "move";
@@ -100,12 +151,11 @@ LogicalResult Lowering::run() {
       return failure();
   }
   layer = "output";
-  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+  for (auto [value, view] :
+       llvm::zip_equal(terminator->getOperands(), results)) {
     setLocation(value.getLoc());
-    View view =
-        portBuffer(BufferKind::output, cast<RankedTensorType>(value.getType()),
-                   func.getResultAttrDict(i), "result" + std::to_string(i));
-    copy(viewOf(value), view);
+    if (viewOf(value).buffer != view.buffer)
+      copy(viewOf(value), view);
   }
   return success();
 }

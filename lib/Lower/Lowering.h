@@ -77,6 +77,7 @@ private:
   View portBuffer(ir::BufferKind kind, mlir::RankedTensorType type,
                   mlir::DictionaryAttr attributes, llvm::StringRef fallback);
   void setLocation(mlir::Location loc);
+  void placeResults();
   mlir::LogicalResult lowerRegion(ir::RegionOp region);
   mlir::LogicalResult lowerOp(mlir::Operation *op);
   unsigned totalCores() const { return target.coresPerChip; }
@@ -87,6 +88,8 @@ private:
   TileBuilder tiles;
   KernelTable &kernels;
   llvm::DenseMap<mlir::Value, View> views;
+  llvm::SmallVector<View> results;          ///< Of the function.
+  llvm::DenseMap<mlir::Value, View> places; ///< Where results are computed.
   llvm::DenseSet<mlir::Value> channelsLast;
   llvm::DenseMap<mlir::Attribute, View> constants;
   llvm::DenseMap<mlir::Value, mlir::Value> residents;

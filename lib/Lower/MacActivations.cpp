@@ -62,6 +62,8 @@ void MacLowering::planPatches(Core &core, int64_t subsOfCore) {
   int64_t slots;
   if (core.sharedPatch) {
     core.patchChannels = chunkChannels;
+    core.loadChannels = schedule::channelsPerLoad(positions, schedule.getK()[0],
+                                                  chunkChannels, act.elemBytes);
     slots = std::min(slotsOfAll, subsOfCore);
     for (size_t i = 0; i < m.size(); ++i)
       core.patchRows.push_back(needs(m[i], rows[i]));
@@ -72,6 +74,7 @@ void MacLowering::planPatches(Core &core, int64_t subsOfCore) {
                              : std::min(schedule.getK()[0], chunkChannels);
     if (core.patchChannels != chunkChannels)
       distinct *= kChunks;
+    core.loadChannels = core.patchChannels;
     int64_t bytes = positions * core.patchChannels * act.elemBytes;
     slots = std::clamp<int64_t>(budget / std::max<int64_t>(1, bytes), 1,
                                 distinct * subsOfCore);
@@ -148,7 +151,10 @@ MacLowering::Patch MacLowering::loadPatch(Core &core, int64_t sub,
   std::vector<bool> &loaded = core.loaded[slot];
   if (!present)
     loaded.clear();
-  size_t part = core.sharedPatch ? tileIndex : 0;
+  // Of these channels, the transfer that brings the k tile's.
+  int64_t perTile = llvm::divideCeil(core.patchChannels, core.loadChannels);
+  int64_t piece = allChannels ? k.channels.begin / core.loadChannels : 0;
+  size_t part = (core.sharedPatch ? tileIndex * perTile : 0) + piece;
   if (loaded.size() <= part)
     loaded.resize(part + 1);
   if (loaded[part])
@@ -158,7 +164,10 @@ MacLowering::Patch MacLowering::loadPatch(Core &core, int64_t sub,
   if (!core.sharedPatch || !core.padded[slot])
     padPatch(core, patch, box, channels.size);
   core.padded[slot] = true;
-  fetch(core, patch, sub, box, load, channels);
+  Range wanted{channels.begin + piece * core.loadChannels, 0};
+  wanted.size = std::min(core.loadChannels,
+                         channels.begin + channels.size - wanted.begin);
+  fetch(core, patch, sub, box, load, channels.begin, wanted);
   return patch;
 }
 
@@ -198,7 +207,7 @@ void MacLowering::padPatch(Core &core, const Patch &patch, ArrayRef<Range> box,
 
 void MacLowering::fetch(Core &core, const Patch &patch, int64_t sub,
                         ArrayRef<Range> box, ArrayRef<Range> load,
-                        Range channels) {
+                        int64_t firstChannel, Range channels) {
   const auto &m = geometry.problem.m;
   View from{act.buffer, act.offset, {}, {}, act.elemBytes};
   View to{patch.buffer, 0, {}, {}, act.elemBytes};
@@ -221,6 +230,7 @@ void MacLowering::fetch(Core &core, const Patch &patch, int64_t sub,
   from.offset +=
       ((sub % chunks) * chunkChannels + channels.begin) * channelStride;
   from.strides.push_back(channelStride);
+  to.offset += (channels.begin - firstChannel) * patch.strides.back();
   to.strides.push_back(patch.strides.back());
   to.shape.push_back(channels.size);
   from.shape = to.shape;

@@ -68,6 +68,30 @@ bool setThreads(StringRef value, CompileOptions &options, std::string &why) {
   return true;
 }
 
+bool setSeed(StringRef value, CompileOptions &options, std::string &why) {
+  return parseNumber(value, 0, UINT64_MAX, options.schedule.seed, why);
+}
+
+/// Nominal seconds: "30", "30s", "2m", "0.5s".
+bool setSearchBudget(StringRef value, CompileOptions &options,
+                     std::string &why) {
+  StringRef number = value;
+  double unit = 1;
+  if (number.consume_back("m"))
+    unit = 60;
+  else
+    number.consume_back("s");
+  double seconds;
+  constexpr double most = 1e6;
+  if (number.getAsDouble(seconds) || !(seconds >= 0) || seconds * unit > most) {
+    why = "'" + value.str() +
+          "' is not a time of at most 1000000 s; write e.g. 30s or 2m";
+    return false;
+  }
+  options.schedule.searchSeconds = seconds * unit;
+  return true;
+}
+
 bool setRanges(StringRef value, CompileOptions &options, std::string &why) {
   RangeMethod method;
   if (value == "mse")
@@ -163,7 +187,15 @@ constexpr CompileOption kOptions[] = {
      "x=1x3x224x224",
      setInputShape},
     {"opt", "opt", OptionKind::Number, "2", "level",
-     "0: first legal schedule, 1: one core, 2: search, 3: search", setOptLevel},
+     "0: first legal schedule, 1: one core, 2: the mapspace, its best "
+     "simulated, 3: a longer search beyond it",
+     setOptLevel},
+    {"search-budget", "search_budget", OptionKind::Text, "0s", "time",
+     "Further search, divided among the distinct layers, e.g. 30s. Nominal "
+     "time: counted in work, so that results do not depend on the machine",
+     setSearchBudget},
+    {"seed", "seed", OptionKind::Number, "0", "n", "Seed of that search",
+     setSeed},
     {"disable", "disable", OptionKind::List, "", "names",
      "Switch optimisations off: fuse, overlap, copies, cores, resident, reroll "
      "(results stay the same bit for bit)",

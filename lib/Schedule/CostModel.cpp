@@ -101,19 +101,23 @@ Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   // Epilogue per (m tile, n tile).
   double elements = rowsPerTile * colsPerTile;
   double slots = epilogueCycles(p, t, elements);
-  double vecMemory =
-      elements * (p.outBytes + p.inBytes) / (t.l2BytesPerCycle / g.cores);
-  double oneVec = t.vecStartupCycles + t.l2LatencyCycles +
+  EpilogueBytes moved = epilogueBytes(p);
+  double vecMemory = elements * g.cores *
+                     std::max(moved.l2 / t.l2BytesPerCycle,
+                              moved.dram / t.dramEffectiveBytesPerCycle());
+  double oneVec = epilogueStartup(p, t) +
                   std::max({slots, vecMemory,
                             elements * (p.bfp ? 4 : 8) / t.accBytesPerCycle});
   cost.vector = share * nTiles * mTiles * oneVec;
 
   // Activations: once per (n pass, m tile) unless L1 keeps them.
-  double patchBytes = g.patchPositions * double(g.patchChannels) * p.actBytes;
+  double patchBytes = g.patchPositions * double(g.loadChannels) * p.actBytes;
   // Where L1 does not hold all patches: once per pass over n; where it does not
   // even hold those of a block, once per weight tile (least recently used
   // replacement keeps nothing of a longer cycle).
-  double loads = share * mTiles * (g.patchPerK ? kTiles : 1);
+  double loads =
+      share * mTiles *
+      (g.patchPerK ? kTiles : ceilDiv(g.patchChannels, g.loadChannels));
   if (!g.patchesStay) {
     loads *= nTiles;
     bool blockFits = std::min<double>(s.accBlock, mTiles) <= g.patchSlots;
@@ -129,14 +133,13 @@ Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
 
   double cores = g.cores;
   double weightTraffic = writes * bytes * cores;
-  cost.l2 =
-      (loads * patchBytes * cores +
-       share * nTiles * mTiles * elements * (p.outBytes + p.inBytes) * cores +
-       (s.weights == Home::Dram ? 0 : weightTraffic)) /
-      t.l2BytesPerCycle;
-  cost.dram = s.weights == Home::Dram
-                  ? weightTraffic / t.dramEffectiveBytesPerCycle()
-                  : 0;
+  cost.l2 = (loads * patchBytes * cores +
+             share * nTiles * mTiles * elements * moved.l2 * cores +
+             (s.weights == Home::Dram ? 0 : weightTraffic)) /
+            t.l2BytesPerCycle;
+  cost.dram = ((s.weights == Home::Dram ? weightTraffic : 0) +
+               share * nTiles * mTiles * elements * moved.dram * cores) /
+              t.dramEffectiveBytesPerCycle();
   cost.l1 =
       (macs * rowsPerTile * fetch + loads * patchBytes) / t.l1BytesPerCycle;
 
@@ -179,9 +182,11 @@ double lowerBound(const MacProblem &p, const TargetSpec &t, Home home) {
   double port = weights / (t.weightWriteBytesPerCycle * cores);
   double memory = home == Home::Dram ? weights / t.dramEffectiveBytesPerCycle()
                                      : weights / t.l2BytesPerCycle;
-  double l2 = outputs * (p.outBytes + p.inBytes) / t.l2BytesPerCycle;
+  EpilogueBytes moved = epilogueBytes(p);
+  double l2 = outputs * moved.l2 / t.l2BytesPerCycle;
+  double dram = outputs * moved.dram / t.dramEffectiveBytesPerCycle();
   // Without weights at home in the array they are written at least once.
-  return std::max({mac, vector, port, memory, l2});
+  return std::max({mac, vector, port, memory, l2, dram});
 }
 
 } // namespace cim::schedule

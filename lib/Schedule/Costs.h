@@ -6,6 +6,8 @@
 #ifndef CIM_LIB_SCHEDULE_COSTS_H
 #define CIM_LIB_SCHEDULE_COSTS_H
 
+#include <algorithm>
+
 #include "cim/Schedule/Problem.h"
 #include "cim/Target/TargetSpec.h"
 
@@ -22,6 +24,21 @@ double fetchBytes(const MacProblem &p, const TargetSpec &t, int64_t channels,
 /// Issue cycles of the epilogue of `elements` accumulators (D4.5).
 double epilogueCycles(const MacProblem &p, const TargetSpec &t,
                       double elements);
+
+/// Bytes per output element that the epilogue moves in L2 and in DRAM.
+struct EpilogueBytes {
+  double l2 = 0, dram = 0;
+};
+inline EpilogueBytes epilogueBytes(const MacProblem &p) {
+  double out = double(p.outBytes), in = double(p.inBytes);
+  return p.outToDram ? EpilogueBytes{in, out} : EpilogueBytes{in + out, 0};
+}
+/// Startup of an epilogue operation.
+inline double epilogueStartup(const MacProblem &p, const TargetSpec &t) {
+  return t.vecStartupCycles +
+         (p.outToDram ? std::max(t.dramLatencyCycles, t.l2LatencyCycles)
+                      : t.l2LatencyCycles);
+}
 
 } // namespace cim::schedule
 

@@ -9,6 +9,7 @@
 
 #include "cim/IR/Constants.h"
 #include "cim/IR/MacGeometry.h"
+#include "cim/IR/Placement.h"
 #include "cim/IR/StoredType.h"
 #include "cim/Schedule/Solver.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -75,9 +76,10 @@ void describeEpilogue(RegionOp region, Operation *mac, MacProblem &problem) {
         problem.inBytes += storedBytes(type.getElementType());
     }
   }
-  for (Type type : region.getResultTypes())
+  for (Value result : region.getResults())
     problem.outBytes +=
-        storedBytes(cast<RankedTensorType>(type).getElementType());
+        storedBytes(cast<RankedTensorType>(result.getType()).getElementType());
+  problem.outToDram = llvm::all_of(region.getResults(), becomesResult);
 }
 
 Operation *macOf(RegionOp region) {
@@ -155,6 +157,11 @@ void SchedulePass::collect() {
 }
 
 void SchedulePass::search() {
+  // Nominal seconds are counted in operations played, never by a clock.
+  constexpr double operationsPerSecond = 1e7;
+  double share = options.searchSeconds * operationsPerSecond /
+                 std::max<size_t>(1, 2 * solved.size());
+  constexpr uint64_t thorough = 2000000;
   // Repeated blocks share one search; distinct ones run in parallel.
   parallelFor(&getContext(), 0, solved.size(), [&](size_t i) {
     schedule::SearchOptions search;
@@ -162,6 +169,9 @@ void SchedulePass::search() {
     search.overlap = options.overlap;
     search.copies = options.copies && options.optLevel >= 1;
     search.exhaustive = options.optLevel >= 1;
+    search.seed = options.seed;
+    search.exploration =
+        static_cast<uint64_t>(share) + (options.optLevel >= 3 ? thorough : 0);
     search.weights = Home::Dram;
     solved[i].dram = schedule::solve(solved[i].problem, target, search);
     search.weights = Home::L2;

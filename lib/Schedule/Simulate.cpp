@@ -60,6 +60,7 @@ private:
   };
   struct KTile {
     double rows = 1, fetch = 0;
+    int64_t channel = 0; ///< First one.
   };
   void cut();
   void emit(int instance);
@@ -68,7 +69,11 @@ private:
   Operation make(double startup, double engine,
                  std::array<double, NumResources> bytes) const;
   uint32_t push(QueueId queue, Operation op, const After &after);
-  uint32_t loadPatch(int instance, int64_t sub, size_t tile, size_t k);
+  struct Loaded {
+    size_t slot;
+    uint32_t count; ///< Loads until it is there.
+  };
+  Loaded loadPatch(int instance, int64_t sub, size_t tile, size_t k);
   double play(std::array<uint32_t, NumQueues> &upTo, double &firstEnd) const;
 
   const MacProblem &p;
@@ -159,25 +164,23 @@ void RegionSimulation::cut() {
   for (int64_t c = 0; c < g.chunkChannels; c += s.kChannels)
     for (int64_t part : parts) {
       int64_t channels = std::min(s.kChannels, g.chunkChannels - c);
-      kTiles.push_back(
-          {double(channels * part), fetchBytes(p, t, channels, inner, outer)});
+      kTiles.push_back({double(channels * part),
+                        fetchBytes(p, t, channels, inner, outer), c});
     }
 }
 
-uint32_t RegionSimulation::loadPatch(int instance, int64_t sub, size_t tile,
-                                     size_t k) {
-  int64_t chunk =
-      g.patchPerK
-          ? int64_t(k *
-                    size_t((g.chunkChannels + s.kChannels - 1) / s.kChannels) /
-                    kTiles.size())
-          : 0;
+RegionSimulation::Loaded RegionSimulation::loadPatch(int instance, int64_t sub,
+                                                     size_t tile, size_t k) {
+  int64_t channel = kTiles[k].channel;
+  int64_t chunk = g.patchPerK ? channel / s.kChannels : 0;
   auto [slot, present] = patches.lookup(
       {instance, sub, g.sharedPatch ? -1 : int64_t(tile), chunk});
   std::vector<uint32_t> &parts = patchParts[slot];
   if (!present)
     parts.clear();
-  size_t part = g.sharedPatch ? tile : 0;
+  int64_t loads = (g.patchChannels + g.loadChannels - 1) / g.loadChannels;
+  int64_t load = g.patchPerK ? 0 : channel / g.loadChannels;
+  size_t part = (g.sharedPatch ? int64_t(tile) * loads : 0) + load;
   if (parts.size() <= part)
     parts.resize(part + 1, 0);
   if (!parts[part]) {
@@ -189,15 +192,17 @@ uint32_t RegionSimulation::loadPatch(int instance, int64_t sub, size_t tile,
     size_t need = std::min(mTiles.size() - 1, tile + (halo ? 1 : 0));
     if (instance && !rowsBefore.empty())
       after.on(Vector, rowsBefore[need]);
+    int64_t channels =
+        std::min(g.loadChannels, g.patchChannels - load * g.loadChannels);
     double bytes =
         (g.sharedPatch ? mTiles[tile].fresh : mTiles[tile].positions) *
-        double(g.patchChannels) * p.actBytes;
+        double(channels) * p.actBytes;
     parts[part] = push(Load,
                        make(t.dmaStartupCycles + t.l2LatencyCycles,
                             bytes / t.dmaBytesPerCycle, {bytes, 0, bytes, 0}),
                        after);
   }
-  return static_cast<uint32_t>(slot);
+  return {slot, parts[part]};
 }
 
 void RegionSimulation::emitBlock(int instance, int64_t sub, int64_t n,
@@ -226,10 +231,10 @@ void RegionSimulation::emitBlock(int instance, int64_t sub, int64_t n,
                after);
     }
     for (size_t i = begin; i < end; ++i) {
-      uint32_t slot = loadPatch(instance, sub, i, k);
+      Loaded patch = loadPatch(instance, sub, i, k);
       After after;
       after.on(Write, setWritten[set]);
-      after.on(Load, patchParts[slot][g.sharedPatch ? i : 0]);
+      after.on(Load, patch.count);
       if (k == 0)
         after.on(Vector, accFree[acc[i - begin]]);
       double rows = mTiles[i].rows;
@@ -239,18 +244,18 @@ void RegionSimulation::emitBlock(int instance, int64_t sub, int64_t n,
                std::ceil(rows / double(s.copies)) * arrayCyclesPerRow(p, t),
                {0, 0, rows * kTiles[k].fetch, rows * cols * 4 * (k ? 2 : 1)}),
           after);
-      setRead[set] = patchRead[slot] = lastMac[i - begin];
+      setRead[set] = patchRead[patch.slot] = lastMac[i - begin];
     }
   }
   for (size_t i = begin; i < end; ++i) {
     After after;
     after.on(Array, lastMac[i - begin]);
     double elements = mTiles[i].rows * cols;
+    EpilogueBytes bytes = epilogueBytes(p);
     accFree[acc[i - begin]] = rowsDone[i] =
         push(Vector,
-             make(t.vecStartupCycles + t.l2LatencyCycles,
-                  epilogueCycles(p, t, elements),
-                  {elements * double(p.outBytes + p.inBytes), 0, 0,
+             make(epilogueStartup(p, t), epilogueCycles(p, t, elements),
+                  {elements * bytes.l2, elements * bytes.dram, 0,
                    elements * (p.bfp ? 4 : 8)}),
              after);
   }

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <set>
 
+#include "Explore.h"
 #include "Tiling.h"
 #include "absl/strings/str_cat.h"
 
@@ -194,6 +195,8 @@ void Search::decide() {
     ++result.simulated;
   }
   result.best.cycles = static_cast<int64_t>(result.cost.total);
+  if (simulated && o.exploration)
+    explore(p, t, o, result);
 }
 
 absl::StatusOr<SearchResult> Search::run() {

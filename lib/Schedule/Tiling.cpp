@@ -27,6 +27,13 @@ int64_t accMultiplierBytes(const MacProblem &p, const TargetSpec &t) {
   return bytes <= static_cast<int64_t>(t.accBytes) / 16 ? bytes : 0;
 }
 
+int64_t channelsPerLoad(int64_t positions, int64_t kChannels,
+                        int64_t chunkChannels, int64_t actBytes) {
+  constexpr int64_t enough = 32768;
+  int64_t bytes = std::max<int64_t>(1, positions * kChannels * actBytes);
+  return std::min(chunkChannels, ceilDiv(enough, bytes) * kChannels);
+}
+
 Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   int64_t perTile = groupsPerTile(p, t.arrayRows(), t.arrayCols());
   chunks = p.groups / perTile;
@@ -84,9 +91,13 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   int64_t slots = std::min<int64_t>(maxPatchSlots,
                                     budget / std::max<int64_t>(1, patchBytes));
   patchSlots = std::max<int64_t>(1, std::min(slots, distinct * subPerCore));
+  auto tilePositions = static_cast<int64_t>(patchPositions);
   patchesStay = sharedPatch || distinct <= slots;
   if (sharedPatch) // every position once, in as many parts as there are tiles
     patchPositions = allPositions / mTilesPerCore;
+  loadChannels = sharedPatch ? channelsPerLoad(tilePositions, s.kChannels,
+                                               chunkChannels, p.actBytes)
+                             : patchChannels;
   accTileBytes = maxTileRows * std::min(s.n, chunkN) * 4;
   accSlots = (static_cast<int64_t>(t.accBytes) - accMultiplierBytes(p, t)) /
              std::max<int64_t>(1, accTileBytes);

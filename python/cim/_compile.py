@@ -22,7 +22,6 @@ def compile(
     quantize="none",
     calibration=None,
     *,
-    seed=0,
     external_data=None,
     **options,
 ):
@@ -34,12 +33,10 @@ def compile(
     quantize: none, int8, w8a8 ... w4a8, bfp16 or fp16.
     calibration: arrays by input name, samples stacked along the first dimension;
         or the path of an .npz file or a folder of them. Integer formats need it.
-    seed: of randomised searches. The search of opt 2 is exhaustive and uses none.
     external_data: folder of a model's external data, when it comes as bytes.
     {options}
     Raises CompileError with one line that says what is wrong and what to do.
     """
-    _integer("seed", seed, 0)
     arguments = {"options": _options({"quantize": quantize, **options})}
     arguments.update(_model(model, external_data))
     if isinstance(calibration, (str, os.PathLike)):

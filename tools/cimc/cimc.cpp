@@ -33,13 +33,6 @@ cl::opt<std::string> output("o",
                             cl::desc("Output file (default: the model's "
                                      "name with .cimb; IR: standard output)"),
                             cl::value_desc("file"), cl::cat(category));
-cl::opt<std::string>
-    searchBudget("search-budget",
-                 cl::desc("Time for further search, e.g. 30s (the search of "
-                          "--opt 2 is exhaustive and needs none)"),
-                 cl::cat(category));
-cl::opt<uint64_t> seed("seed", cl::init(0), cl::desc("Seed of every search"),
-                       cl::cat(category));
 cl::opt<std::string> emit(
     "emit", cl::init("program"),
     cl::desc("Stop after a phase and print it: import, normalize, quantize, "

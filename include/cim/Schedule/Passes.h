@@ -13,10 +13,13 @@
 namespace cim {
 
 struct ScheduleOptions {
-  int optLevel = 2;    ///< 0: first legal schedule; 1: one core; 2, 3: search.
-  bool overlap = true; ///< Rotate weight sets (dual port).
-  bool copies = true;  ///< Duplicate small tiles in the array.
-  bool splitCores = true;      ///< Divide regions among cores.
+  /// 0: first legal schedule; 1: one core; 2: the mapspace; 3: beyond it.
+  int optLevel = 2;
+  double searchSeconds = 0; ///< Nominal; of further search, over all regions.
+  uint64_t seed = 0;        ///< Of further search.
+  bool overlap = true;      ///< Rotate weight sets (dual port).
+  bool copies = true;       ///< Duplicate small tiles in the array.
+  bool splitCores = true;   ///< Divide regions among cores.
   bool residentWeights = true; ///< Keep weights in L2 between runs.
 };
 

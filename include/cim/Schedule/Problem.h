@@ -41,8 +41,9 @@ struct MacProblem {
   bool channelsInner = true; ///< Channels are contiguous in memory.
   // Epilogue, per output element.
   int vectorSlots = 1, sfuSlots = 0;
-  int64_t outBytes = 1; ///< Written.
-  int64_t inBytes = 0;  ///< Read beside the accumulator (residuals).
+  int64_t outBytes = 1;   ///< Written.
+  bool outToDram = false; ///< To a result's buffer in DRAM instead of L2.
+  int64_t inBytes = 0;    ///< Read beside the accumulator (residuals).
   bool operator==(const MacProblem &) const = default;
 };
 

@@ -22,6 +22,11 @@ namespace cim::schedule {
 
 /// Most activation patches a region keeps in L1.
 inline constexpr int64_t maxPatchSlots = 64;
+/// Channels that one transfer brings into a shared patch: whole k tiles, so
+/// that MACs on the first can start before the others are there, but enough of
+/// them that startup does not dominate. `positions` are those of an m tile.
+int64_t channelsPerLoad(int64_t positions, int64_t kChannels,
+                        int64_t chunkChannels, int64_t actBytes);
 /// ACC bytes for the requantization multipliers of a region; 0 when they are
 /// too large to sit beside the accumulators and stay in L1.
 int64_t accMultiplierBytes(const MacProblem &problem, const TargetSpec &target);
@@ -73,6 +78,9 @@ struct SearchOptions {
   /// Operations that `simulate` may play on the best candidates; 0: the cost
   /// model decides alone.
   uint64_t simulation = 200000;
+  /// Operations that the random search around the best may play.
+  uint64_t exploration = 0;
+  uint64_t seed = 0; ///< Of the random search.
 };
 
 /// A candidate the search looked at, for the decision trace.
