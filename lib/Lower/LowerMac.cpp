@@ -91,8 +91,7 @@ TilePlace MacLowering::placeWeights(Core &core, int64_t sub, Range n,
     source.planeMasks.assign(masks[tile].begin(), masks[tile].end());
     if (geometry.problem.bfp) {
       source.format = WeightFormat::bfp;
-      source.blockRows =
-          std::min<int64_t>(target.bfpBlockRows, k.channels.size);
+      source.blockRows = std::min(schedule::bfpBlock(target), k.channels.size);
     }
   } else {
     source.at.buffer = weightView.buffer;
@@ -110,18 +109,15 @@ TilePlace MacLowering::placeWeights(Core &core, int64_t sub, Range n,
                     : weightView.elemBytes == 2 ? WeightFormat::f16
                                                 : WeightFormat::f32;
     source.planes = geometry.problem.bfp ? geometry.problem.planes : 8;
-    source.blockRows = std::min<int64_t>(target.bfpBlockRows, k.channels.size);
+    source.blockRows = std::min(schedule::bfpBlock(target), k.channels.size);
   }
   tiles.writeWeights(core.id, source, place);
   return place;
 }
 
-/// Input range of one dimension of a patch.
-static Range inputRange(const schedule::MDim &dim, Range out) {
-  int64_t first = out.begin * dim.step - dim.pad;
-  int64_t last = (out.begin + out.size - 1) * dim.step - dim.pad +
-                 (dim.kernel - 1) * dim.dilation;
-  return {first, last - first + 1};
+Range MacLowering::window(const KTile &k, size_t dim) const {
+  return patchPerTile ? k.kernel[dim]
+                      : Range{0, geometry.problem.m[dim].kernel};
 }
 
 Value MacLowering::loadPatch(Core &core, int64_t sub, const MTile &tile,
@@ -135,8 +131,8 @@ Value MacLowering::loadPatch(Core &core, int64_t sub, const MTile &tile,
   // Dense patch in the order of the source: channels innermost or outermost.
   SmallVector<int64_t> extents;
   for (auto [i, dim] : llvm::enumerate(m))
-    extents.push_back(dim.kernel == 1 ? tile.range[i].size
-                                      : inputRange(dim, tile.range[i]).size);
+    extents.push_back(
+        schedule::windowExtent(dim, tile.range[i].size, window(k, i).size));
   strides.assign(m.size() + 1, 0);
   int64_t stride = elem;
   bool inner = geometry.problem.channelsInner;
@@ -151,7 +147,9 @@ Value MacLowering::loadPatch(Core &core, int64_t sub, const MTile &tile,
   if (!inner)
     strides.back() = stride;
 
-  int64_t chunkKey = patchChannels == chunkChannels ? 0 : k.channels.begin;
+  int64_t chunkKey = patchPerTile                     ? k.index
+                     : patchChannels == chunkChannels ? 0
+                                                      : k.channels.begin;
   auto [slot, present] = core.patches.lookup({sub, tileIndex, chunkKey});
   Value buffer = core.patchBuffers[slot];
   if (present)
@@ -164,17 +162,18 @@ Value MacLowering::loadPatch(Core &core, int64_t sub, const MTile &tile,
   bool empty = false;
   for (auto [i, dim] : llvm::enumerate(m)) {
     int64_t actStride = act.strides[geometry.actDim[i]];
-    Range in = inputRange(dim, tile.range[i]);
-    int64_t step = dim.kernel == 1 ? dim.step : 1;
-    // Positions p with 0 <= in.begin + p * step < inSize.
-    int64_t low = in.begin < 0 ? llvm::divideCeil(-in.begin, step) : 0;
-    int64_t count = dim.inSize - 1 - in.begin < 0
-                        ? 0
-                        : (dim.inSize - 1 - in.begin) / step + 1;
+    Range kernel = window(k, i);
+    int64_t first =
+        tile.range[i].begin * dim.step - dim.pad + kernel.begin * dim.dilation;
+    int64_t step = kernel.size == 1 ? dim.step : 1;
+    // Positions p with 0 <= first + p * step < inSize.
+    int64_t low = first < 0 ? llvm::divideCeil(-first, step) : 0;
+    int64_t count =
+        dim.inSize - 1 - first < 0 ? 0 : (dim.inSize - 1 - first) / step + 1;
     int64_t high = std::min(extents[i], count);
     padded |= low > 0 || high < extents[i];
     empty |= high <= low;
-    src.offset += (in.begin + low * step) * actStride;
+    src.offset += (first + low * step) * actStride;
     dst.offset += low * strides[i];
     sizes.push_back(high - low);
     src.strides.push_back(actStride * step);
@@ -213,20 +212,21 @@ void MacLowering::accumulate(Core &core, int64_t sub, const MTile &tile,
   access.accStride = n.size * 4;
   const auto &m = geometry.problem.m;
   for (size_t i = 0; i < m.size(); ++i) {
-    int64_t step = m[i].kernel == 1 ? 1 : m[i].step;
+    int64_t step = window(k, i).size == 1 ? 1 : m[i].step;
     if (tile.range[i].size == 1)
       continue;
     access.mSizes.push_back(tile.range[i].size);
     access.mStrides.push_back(step * strides[i]);
   }
   for (size_t i = 0; i < m.size(); ++i) {
-    access.actOffset += k.kernel[i].begin * m[i].dilation * strides[i];
+    access.actOffset +=
+        (k.kernel[i].begin - window(k, i).begin) * m[i].dilation * strides[i];
     if (k.kernel[i].size == 1)
       continue;
     access.kSizes.push_back(k.kernel[i].size);
     access.kStrides.push_back(m[i].dilation * strides[i]);
   }
-  if (patchChannels == chunkChannels)
+  if (patchChannels == chunkChannels && !patchPerTile)
     access.actOffset += k.channels.begin * strides.back();
   access.kSizes.push_back(k.channels.size);
   access.kStrides.push_back(strides.back());
@@ -238,8 +238,8 @@ void MacLowering::accumulate(Core &core, int64_t sub, const MTile &tile,
                 : core.bias ? AccInit::bias
                             : AccInit::zero;
   if (access.init == AccInit::bias) {
-    access.bias = core.bias;
-    access.biasOffset = ((sub % chunks) * chunkN + n.begin) * 4;
+    std::tie(access.bias, access.biasOffset) =
+        parameterAt(core, core.bias, (sub % chunks) * chunkN + n.begin, n.size);
   }
   tiles.mac(core.id, access, place);
 }
@@ -278,10 +278,12 @@ void MacLowering::epilogue(Core &core, int64_t sub, const MTile &tile, Range n,
         stride *= nest.sizes[i];
       }
     } else if (operand.isMultiplier) {
-      out.view.buffer = core.multiplier;
-      out.view.offset = firstChannel * 4;
+      std::tie(out.view.buffer, out.view.offset) =
+          parameterAt(core, core.multiplier, firstChannel, n.size);
       out.view.elemBytes = 4;
-      out.strides.back() = 4;
+      // A splat at home has one element for all channels.
+      out.strides.back() =
+          core.multiplier.l1.empty() ? core.multiplier.home.strides[0] : 4;
     } else {
       out.view = operand.view;
       // Linear maps were checked when the epilogue was built.
@@ -352,7 +354,6 @@ LogicalResult MacLowering::run() {
     Core core;
     core.id = id;
     planBuffers(core);
-    loadParameters(core);
     std::vector<MTile> mTiles = tileRows(rows);
     for (int64_t sub = subs.begin; sub < subs.begin + subs.size; ++sub)
       subProblem(core, sub, n, mTiles, 0);

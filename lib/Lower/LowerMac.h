@@ -78,12 +78,20 @@ private:
     int64_t index = 0;
     int64_t weightOffset = 0; ///< Of the packed tile of n tile 0.
   };
+  /// One value per output channel.
+  struct Parameter {
+    View home;
+    bool whole = false;                ///< One slot holds all channels.
+    llvm::SmallVector<mlir::Value> l1; ///< Slots; none: used at home.
+    SlotCache<int64_t> slots;          ///< By first channel.
+    explicit operator bool() const { return static_cast<bool>(home); }
+  };
   struct Core {
     unsigned id = 0;
     SlotCache<std::array<int64_t, 3>> sets;    ///< sub-problem, n, k
     SlotCache<std::array<int64_t, 3>> patches; ///< sub-problem, m tile, k chunk
     llvm::SmallVector<mlir::Value> patchBuffers, accBuffers;
-    mlir::Value bias, multiplier; ///< In L1.
+    Parameter bias, multiplier;
     size_t nextAcc = 0;
   };
 
@@ -93,7 +101,12 @@ private:
   mlir::LogicalResult buildEpilogue();
   void planTiles();
   void planBuffers(Core &core);
-  void loadParameters(Core &core);
+  void planParameters(Core &core, int64_t taken);
+  /// Buffer and offset of `count` values from channel `first` on.
+  std::pair<mlir::Value, int64_t> parameterAt(Core &core, Parameter &parameter,
+                                              int64_t first, int64_t count);
+  /// Kernel positions of dimension `dim` that a patch of `k` is for.
+  Range window(const KTile &k, size_t dim) const;
   std::vector<MTile> tileRows(Range split) const;
 
   void subProblem(Core &core, int64_t sub, Range n, llvm::ArrayRef<MTile> rows,
@@ -123,6 +136,7 @@ private:
   int64_t kChunks = 1;                    ///< Channel ranges.
   llvm::SmallVector<int64_t> patchExtent; ///< Per m dimension.
   int64_t patchChannels = 1;
+  bool patchPerTile = false; ///< A patch holds what one k tile reads.
   View act, weightView;
   mlir::Value packed; ///< Packed weights of all sub-problems and tiles.
   std::vector<int64_t> tileOffsets;        ///< (chunk, n tile, k tile)

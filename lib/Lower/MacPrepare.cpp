@@ -63,11 +63,6 @@ LogicalResult MacLowering::prepare() {
     return region.emitError("schedule cannot be executed: ")
            << std::string(legal.message())
            << "; correct it or run the schedule phase";
-  if (mDims > 4)
-    return region.emitError("has ")
-           << mDims
-           << " row dimensions, the MAC unit fetches 4; collapse the "
-              "leading dimensions";
   act = lowering.viewOf(outerValue(macInput(mac)));
   int64_t channelStride = act.strides[geometry.actChannelDim];
   geometry.problem.channelsInner =
@@ -75,8 +70,7 @@ LogicalResult MacLowering::prepare() {
       llvm::none_of(geometry.actDim, [&](int64_t dim) {
         return act.strides[dim] == act.elemBytes && act.shape[dim] > 1;
       });
-  groupsInChunk = schedule::groupsPerTile(
-      geometry.problem, tiles.target.arrayRows(), tiles.target.arrayCols());
+  groupsInChunk = schedule::groupsPerTile(geometry.problem, tiles.target);
   chunks = geometry.problem.groups / groupsInChunk;
   chunkChannels = geometry.problem.channels * groupsInChunk;
   chunkN = geometry.problem.n * groupsInChunk;
@@ -183,7 +177,7 @@ LogicalResult MacLowering::prepareWeights() {
         list.push_back({chunk, range, &k});
         tileOffsets.push_back(total);
         int64_t block =
-            std::min<int64_t>(tiles.target.bfpBlockRows, k.channels.size);
+            std::min(schedule::bfpBlock(tiles.target), k.channels.size);
         int64_t bytes = bfp ? packedBfpBytes(k.rows, range.size, block)
                             : packedPlaneBytes(k.rows, range.size, planes);
         total += llvm::alignTo(bytes, 64);
@@ -201,7 +195,7 @@ LogicalResult MacLowering::prepareWeights() {
       if constexpr (std::is_same_v<T, float>) {
         packBfp(
             values.data(), tile.k->rows, tile.n.size,
-            std::min<int64_t>(tiles.target.bfpBlockRows, tile.k->channels.size),
+            std::min(schedule::bfpBlock(tiles.target), tile.k->channels.size),
             planes, out);
       } else {
         packPlanes(values.data(), tile.k->rows, tile.n.size, planes, out);
@@ -304,22 +298,59 @@ LogicalResult MacLowering::prepareParameters() {
   return success();
 }
 
-void MacLowering::loadParameters(Core &core) {
-  auto load = [&](ElementsAttr data, StringRef what) -> Value {
+/// Bias and multiplier in L1 beside `taken` bytes of patches: whole where that
+/// is little, else the part of an n tile at a time. The vector unit can read
+/// multipliers at their home; a bias the MAC reads from L1 only.
+void MacLowering::planParameters(Core &core, int64_t taken) {
+  auto l1Bytes = static_cast<int64_t>(tiles.target.l1Bytes);
+  auto plan = [&](ElementsAttr data, StringRef what, Parameter &parameter,
+                  bool needed) {
     if (!data)
-      return {};
+      return;
     auto type = cast<RankedTensorType>(data.getType());
-    View home =
-        lowering.constantView(data, type, (region.getName() + what).str());
-    Value l1 = tiles.buffer(BufferKind::temp, (region.getName() + what).str(),
-                            type.getShape(), type.getElementType(),
-                            MemorySpace::l1, core.id);
-    View to{l1, 0, {4}, {type.getDimSize(0)}, 4};
-    lowering.copyOn(core.id, DmaRole::Const, home, to);
-    return l1;
+    std::string name = (region.getName() + what).str();
+    parameter.home = lowering.constantView(data, type, name);
+    int64_t count = type.getDimSize(0), slots = 1;
+    int64_t room = l1Bytes - taken, bytes = schedule::alignedBytes(count * 4);
+    parameter.whole = bytes <= std::min(room, l1Bytes / 16);
+    if (!parameter.whole) {
+      count = std::min(schedule.getN(), chunkN);
+      bytes = schedule::alignedBytes(count * 4);
+      slots = std::clamp<int64_t>(std::min(room, l1Bytes / 32) / bytes, 1, 8);
+      if (bytes > room && !needed)
+        return;
+    }
+    taken += slots * bytes;
+    parameter.slots = SlotCache<int64_t>(slots);
+    for (int64_t i = 0; i < slots; ++i)
+      parameter.l1.push_back(tiles.buffer(BufferKind::temp, name, {count},
+                                          type.getElementType(),
+                                          MemorySpace::l1, core.id));
+    if (parameter.whole)
+      parameterAt(core, parameter, 0, count);
   };
-  core.bias = load(biasData, ".bias");
-  core.multiplier = load(multiplierData, ".scale");
+  plan(biasData, ".bias", core.bias, true);
+  plan(multiplierData, ".scale", core.multiplier, false);
+}
+
+std::pair<Value, int64_t> MacLowering::parameterAt(Core &core,
+                                                   Parameter &parameter,
+                                                   int64_t first,
+                                                   int64_t count) {
+  int64_t stride = parameter.home.strides[0];
+  if (parameter.l1.empty())
+    return {parameter.home.buffer, parameter.home.offset + first * stride};
+  int64_t begin = parameter.whole ? 0 : first;
+  auto [slot, present] = parameter.slots.lookup(begin);
+  Value buffer = parameter.l1[slot];
+  if (!present) {
+    View from = parameter.home;
+    from.offset += begin * stride;
+    from.shape = {parameter.whole ? parameter.home.shape[0] : count};
+    View to{buffer, 0, {4}, from.shape, 4};
+    lowering.copyOn(core.id, DmaRole::Const, from, to);
+  }
+  return {buffer, (first - begin) * 4};
 }
 
 //===----------------------------------------------------------------------===//
@@ -330,15 +361,13 @@ void MacLowering::planBuffers(Core &core) {
   const auto &m = geometry.problem.m;
   const TargetSpec &target = tiles.target;
   int64_t positions = 1, distinct = 1, rows = 1;
-  SmallVector<int64_t> extents;
+  SmallVector<int64_t> extents, parts;
   for (size_t i = 0; i < m.size(); ++i) {
     int64_t tile = std::min(schedule.getM()[i], m[i].size);
-    int64_t extent =
-        m[i].kernel == 1
-            ? tile
-            : (tile - 1) * m[i].step + (m[i].kernel - 1) * m[i].dilation + 1;
-    extents.push_back(extent);
-    positions *= extent;
+    extents.push_back(schedule::windowExtent(m[i], tile, m[i].kernel));
+    parts.push_back(schedule::windowExtent(
+        m[i], tile, std::min(schedule.getK()[1 + i], m[i].kernel)));
+    positions *= extents.back();
     rows *= tile;
     distinct *= llvm::divideCeil(m[i].size, tile);
   }
@@ -347,9 +376,19 @@ void MacLowering::planBuffers(Core &core) {
   patchChannels = whole * 2 <= budget || kChunks == 1
                       ? chunkChannels
                       : std::min(schedule.getK()[0], chunkChannels);
-  if (patchChannels != chunkChannels)
+  patchPerTile = positions * patchChannels * act.elemBytes > budget;
+  if (patchPerTile) {
+    patchChannels = std::min(schedule.getK()[0], chunkChannels);
+    extents = parts;
+    positions = 1;
+    for (int64_t extent : extents)
+      positions *= extent;
+    distinct *= kTiles.size();
+  } else if (patchChannels != chunkChannels) {
     distinct *= kChunks;
-  int64_t bytes = positions * patchChannels * act.elemBytes;
+  }
+  int64_t bytes =
+      schedule::alignedBytes(positions * patchChannels * act.elemBytes);
   int64_t slots = std::clamp<int64_t>(budget / std::max<int64_t>(1, bytes), 1,
                                       distinct * subProblems);
   slots = std::min<int64_t>(slots, 64);
@@ -369,7 +408,8 @@ void MacLowering::planBuffers(Core &core) {
                      actType, MemorySpace::l1, core.id));
   core.sets = SlotCache<std::array<int64_t, 3>>(
       std::clamp<int64_t>(schedule.getSets(), 1, target.weightSets));
-  int64_t accBytes = rows * std::min(schedule.getN(), chunkN) * 4;
+  int64_t accBytes =
+      schedule::alignedBytes(rows * std::min(schedule.getN(), chunkN) * 4);
   int64_t accSlots = std::clamp<int64_t>(static_cast<int64_t>(target.accBytes) /
                                              std::max<int64_t>(1, accBytes),
                                          1, 2 * schedule.getAccBlock());
@@ -381,6 +421,7 @@ void MacLowering::planBuffers(Core &core) {
         tiles.buffer(BufferKind::temp, (region.getName() + ".acc").str(),
                      {rows, std::min(schedule.getN(), chunkN)}, accType,
                      MemorySpace::acc, core.id));
+  planParameters(core, slots * bytes);
 }
 
 //===----------------------------------------------------------------------===//

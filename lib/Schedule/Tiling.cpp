@@ -16,13 +16,8 @@ size_t splitDim(const MacProblem &p) {
   return best;
 }
 
-int64_t l1Budget(const TargetSpec &t) {
-  // A little under a half: parameters and epilogue buffers need room as well.
-  return static_cast<int64_t>(t.l1Bytes) * 7 / 16;
-}
-
 Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
-  int64_t perTile = groupsPerTile(p, t.arrayRows(), t.arrayCols());
+  int64_t perTile = groupsPerTile(p, t);
   chunks = p.groups / perTile;
   chunkChannels = p.channels * perTile;
   chunkN = p.n * perTile;
@@ -43,6 +38,7 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   kTiles = ceilDiv(chunkChannels, s.kChannels);
   kTileRows = std::min(s.kChannels, chunkChannels);
   int64_t distinct = 1;
+  double partPositions = 1; // one k tile's
   for (size_t i = 0; i < p.m.size(); ++i) {
     const MDim &m = p.m[i];
     kRowsTotal *= m.kernel;
@@ -53,9 +49,8 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
     rowsPerCore *= size;
     mTilesPerCore *= ceilDiv(size, tile);
     maxTileRows *= tile;
-    patchPositions *=
-        m.kernel == 1 ? tile
-                      : (tile - 1) * m.step + (m.kernel - 1) * m.dilation + 1;
+    patchPositions *= windowExtent(m, tile, m.kernel);
+    partPositions *= windowExtent(m, tile, std::min(s.kKernel[i], m.kernel));
   }
   distinct = mTilesPerCore;
   int64_t whole =
@@ -63,17 +58,25 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   int64_t budget = l1Budget(t);
   int64_t kChunks = ceilDiv(chunkChannels, s.kChannels);
   patchPerK = whole * 2 > budget && kChunks > 1;
-  patchChannels =
-      patchPerK ? std::min(s.kChannels, chunkChannels) : chunkChannels;
-  patchBytes =
-      static_cast<int64_t>(patchPositions) * patchChannels * p.actBytes;
-  if (patchPerK)
+  int64_t kTileChannels = std::min(s.kChannels, chunkChannels);
+  patchChannels = patchPerK ? kTileChannels : chunkChannels;
+  double channelBytes = double(patchChannels) * p.actBytes;
+  patchPerKernel = patchPositions * channelBytes > budget;
+  if (patchPerKernel) {
+    patchPerK = true;
+    patchPositions = partPositions;
+    patchChannels = kTileChannels;
+    distinct *= kTiles;
+  } else if (patchPerK) {
     distinct *= kChunks;
+  }
+  patchBytes = alignedBytes(static_cast<int64_t>(patchPositions) *
+                            patchChannels * p.actBytes);
   int64_t slots =
       std::min<int64_t>(64, budget / std::max<int64_t>(1, patchBytes));
   patchSlots = std::max<int64_t>(1, std::min(slots, distinct * subPerCore));
   patchesStay = distinct <= slots;
-  accTileBytes = maxTileRows * std::min(s.n, chunkN) * 4;
+  accTileBytes = alignedBytes(maxTileRows * std::min(s.n, chunkN) * 4);
   accSlots =
       static_cast<int64_t>(t.accBytes) / std::max<int64_t>(1, accTileBytes);
   accSlots = std::min<int64_t>(accSlots / std::max<int64_t>(1, s.accBlock), 2);

@@ -26,8 +26,9 @@ struct Tiling {
   int64_t kTileRows = 1;   ///< Array rows of the largest k tile.
   double patchPositions = 1;
   int64_t patchChannels = 1;
-  bool patchPerK = false;   ///< A patch holds one k tile's channels only.
-  bool patchesStay = false; ///< L1 holds all patches of a sub-problem.
+  bool patchPerK = false;      ///< A patch holds one k tile's channels only.
+  bool patchPerKernel = false; ///< ... and its kernel positions' inputs only.
+  bool patchesStay = false;    ///< L1 holds all patches of a sub-problem.
   int64_t patchSlots = 1;
   int64_t patchBytes = 0;
   int64_t accTileBytes = 0, accSlots = 1;
