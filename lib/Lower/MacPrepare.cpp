@@ -467,7 +467,8 @@ LogicalResult MacLowering::buildEpilogue() {
       macResult(builder, acc, multiplier, resultType.getElementType());
   KernelBuilder::Hooks hooks;
   hooks.loopOf = [](int64_t) -> int64_t { return 0; };
-  hooks.gatherInput = [](Value) -> unsigned { return 0; };
+  hooks.gatherInput = [](tensor::ExtractOp,
+                         SmallVectorImpl<int64_t> &) -> unsigned { return 0; };
   hooks.captured = [&](Value value) {
     return builder.opBuilder().clone(*value.getDefiningOp())->getResult(0);
   };
