@@ -45,6 +45,16 @@ int64_t roundDown(int64_t value, int64_t unit) {
   return value < unit ? value : value / unit * unit;
 }
 
+/// Numbers of cores to try: all of few, eighths apart of many, all together.
+std::vector<int64_t> coreCounts(int64_t cores) {
+  std::vector<int64_t> counts;
+  constexpr int64_t few = 16;
+  for (int64_t n = 1; n < cores; n += n < few ? 1 : n / 8)
+    counts.push_back(n);
+  counts.push_back(cores);
+  return counts;
+}
+
 /// Part sizes of a kernel dimension: all of a small one, else halves.
 std::vector<int64_t> kernelParts(int64_t kernel) {
   std::vector<int64_t> sizes;
@@ -128,7 +138,7 @@ std::vector<int64_t> Search::nTiles() const {
   for (int64_t macros = 1; macros <= t.macrosAcross; ++macros)
     sizes.insert(std::min<int64_t>(n, macros * t.macroCols));
   // Equal shares for the cores, aligned to macros where possible.
-  for (int64_t cores = 1; cores <= t.coresPerChip; ++cores) {
+  for (int64_t cores : coreCounts(t.coresPerChip)) {
     int64_t share = (n + cores - 1) / cores;
     if (share <= t.arrayCols())
       sizes.insert(share);
@@ -185,8 +195,10 @@ void Search::consider(MacSchedule s) {
 void Search::enumerate() {
   int64_t subs = p.batch * p.groups / groupsPerTile(p, t);
   std::vector<std::pair<Split, int64_t>> splits = {{Split::None, 1}};
-  if (o.splitCores && t.coresPerChip > 1)
-    for (int64_t cores = 2; cores <= t.coresPerChip; ++cores) {
+  if (o.splitCores)
+    for (int64_t cores : coreCounts(t.coresPerChip)) {
+      if (cores == 1)
+        continue;
       if (p.m[splitDim(p)].size >= cores)
         splits.push_back({Split::M, cores});
       splits.push_back({Split::N, cores});
