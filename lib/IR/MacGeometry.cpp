@@ -5,6 +5,7 @@
 #include "cim/IR/Constants.h"
 #include "cim/IR/StoredType.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "llvm/ADT/SmallBitVector.h"
 
 using namespace mlir;
 using namespace cim::ir;
@@ -72,22 +73,44 @@ static MacGeometry convGeometry(ConvOp conv) {
   return g;
 }
 
+/// Row dimensions that the MAC unit walks: the largest, if there are more than
+/// it has loops for. The others' entries become sub-problems.
+static llvm::SmallBitVector macRows(RankedTensorType a) {
+  constexpr unsigned macLoops = 4; // device.md D4.7
+  int64_t rows = a.getRank() - 1;
+  llvm::SmallBitVector chosen(rows);
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < rows; ++i)
+    if (a.getDimSize(i) != 1) // unit dimensions are no loops
+      order.push_back(i);
+  llvm::sort(order, [&](int64_t i, int64_t j) {
+    return std::pair(-a.getDimSize(i), i) < std::pair(-a.getDimSize(j), j);
+  });
+  for (int64_t i : ArrayRef(order).take_front(macLoops))
+    chosen.set(i);
+  if (order.empty())
+    chosen.set(rows - 1);
+  return chosen;
+}
+
 static MacGeometry matmulGeometry(MatmulOp matmul) {
   MacGeometry g;
   auto a = cast<RankedTensorType>(matmul.getLhs().getType());
   auto b = cast<RankedTensorType>(matmul.getRhs().getType());
   int64_t rank = a.getRank();
   bool shared = b.getRank() == 2;
+  llvm::SmallBitVector rows(rank - 1);
+  if (shared)
+    rows = macRows(a);
+  else
+    rows.set(rank - 2);
   for (int64_t i = 0; i + 1 < rank; ++i) {
-    bool isRow = shared || i == rank - 2;
-    if (!isRow) {
+    if (!rows.test(i)) {
       g.batchDims.push_back(i);
       g.batchSizes.push_back(a.getDimSize(i));
       g.problem.batch *= a.getDimSize(i);
       continue;
     }
-    if (a.getDimSize(i) == 1 && i != rank - 2)
-      continue; // unit dimensions are no loops
     schedule::MDim dim;
     dim.size = dim.inSize = a.getDimSize(i);
     g.problem.m.push_back(dim);

@@ -72,6 +72,8 @@ public:
   void set(Value name, TensorValue value) { values[name] = std::move(value); }
   /// Runs the block; the operands of its terminator.
   FailureOr<std::vector<TensorValue>> run();
+  /// Runs the ops of the block that wanted values depend on.
+  LogicalResult runWanted();
 
 private:
   LogicalResult runOp(Operation &op);
@@ -115,7 +117,7 @@ private:
         drop(operand);
     });
     for (Value result : op.getResults())
-      if (result.use_empty())
+      if (!lastUser.contains(result))
         values.erase(result);
   }
 
@@ -395,6 +397,34 @@ FailureOr<std::vector<TensorValue>> Frame::run() {
   return results;
 }
 
+LogicalResult Frame::runWanted() {
+  // Backwards: an op is needed for its own results or for a needed op.
+  llvm::DenseSet<Value> needed;
+  SmallVector<Operation *> ops;
+  for (Operation &op : llvm::reverse(block)) {
+    if (llvm::none_of(op.getResults(), [&](Value result) {
+          return needed.contains(result) || options.wanted(result);
+        }))
+      continue;
+    ops.push_back(&op);
+    op.walk([&](Operation *user) {
+      needed.insert(user->operand_begin(), user->operand_end());
+    });
+  }
+  lastUser.clear(); // values are freed after their last use that is executed
+  for (Operation *op : llvm::reverse(ops))
+    op->walk([&](Operation *user) {
+      for (Value operand : user->getOperands())
+        lastUser[operand] = op;
+    });
+  for (Operation *op : llvm::reverse(ops)) {
+    if (failed(runOp(*op)))
+      return failure();
+    forget(*op);
+  }
+  return success();
+}
+
 } // namespace
 } // namespace interp
 
@@ -417,7 +447,11 @@ FailureOr<std::vector<TensorValue>> interpret(func::FuncOp func,
              << ", a tensor of type " << input.type << " is given";
     frame.set(argument, std::move(input));
   }
-  return frame.run();
+  if (!options.wanted)
+    return frame.run();
+  if (failed(frame.runWanted()))
+    return failure();
+  return std::vector<TensorValue>();
 }
 
 } // namespace cim

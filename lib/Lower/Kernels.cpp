@@ -4,7 +4,6 @@
 
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
 
@@ -70,15 +69,19 @@ FailureOr<Value> KernelBuilder::convert(Operation &op, IRMapping &map,
     map.map(value, mapped);
     return mapped;
   };
-  if (auto index = dyn_cast<linalg::IndexOp>(op))
-    return KernelIndexOp::create(builder, loc, builder.getIndexType(),
-                                 hooks.loopOf(index.getDim()))
+  if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+    int64_t loop = hooks.loopOf(index.getDim());
+    if (loop < 0) // read by no computation, see gatherInput
+      return Value();
+    return KernelIndexOp::create(builder, loc, builder.getIndexType(), loop)
         .getResult();
+  }
   if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+    SmallVector<int64_t> computed;
+    unsigned input = hooks.gatherInput(extract, computed);
     SmallVector<Value> indices;
-    for (Value index : extract.getIndices())
-      indices.push_back(lookup(index));
-    unsigned input = hooks.gatherInput(extract.getTensor());
+    for (int64_t dim : computed)
+      indices.push_back(lookup(extract.getIndices()[dim]));
     return KernelGatherOp::create(builder, loc, storedType(extract.getType()),
                                   input, indices)
         .getResult();
@@ -137,7 +140,8 @@ KernelBuilder::inlineBody(linalg::GenericOp generic, ArrayRef<Value> arguments,
     FailureOr<Value> value = convert(op, map, hooks);
     if (failed(value))
       return failure();
-    map.map(op.getResult(0), *value);
+    if (*value)
+      map.map(op.getResult(0), *value);
   }
   SmallVector<Value> results;
   for (Value value : generic.getBody()->getTerminator()->getOperands()) {

@@ -10,6 +10,7 @@
 
 #include "dialects/CIM/IR/CIM.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -43,8 +44,11 @@ public:
   struct Hooks {
     /// Loop number in the kernel's nest of the generic's loop.
     std::function<int64_t(int64_t)> loopOf;
-    /// Kernel input standing for a tensor that is read by tensor.extract.
-    std::function<unsigned(mlir::Value)> gatherInput;
+    /// Kernel input standing for what a tensor.extract reads; `computed` gets
+    /// the dimensions whose indices the kernel has to give.
+    std::function<unsigned(mlir::tensor::ExtractOp,
+                           llvm::SmallVectorImpl<int64_t> &computed)>
+        gatherInput;
     /// Scalar for a value defined outside of the generic.
     std::function<mlir::Value(mlir::Value)> captured;
   };

@@ -92,8 +92,7 @@ TilePlace MacLowering::placeWeights(Core &core, int64_t sub, Range n,
     source.planeMasks.assign(masks[tile].begin(), masks[tile].end());
     if (geometry.problem.bfp) {
       source.format = WeightFormat::bfp;
-      source.blockRows =
-          std::min<int64_t>(target.bfpBlockRows, k.channels.size);
+      source.blockRows = std::min(schedule::bfpBlock(target), k.channels.size);
     }
   } else {
     source.at.buffer = weightView.buffer;
@@ -111,7 +110,7 @@ TilePlace MacLowering::placeWeights(Core &core, int64_t sub, Range n,
                     : weightView.elemBytes == 2 ? WeightFormat::f16
                                                 : WeightFormat::f32;
     source.planes = geometry.problem.bfp ? geometry.problem.planes : 8;
-    source.blockRows = std::min<int64_t>(target.bfpBlockRows, k.channels.size);
+    source.blockRows = std::min(schedule::bfpBlock(target), k.channels.size);
   }
   tiles.writeWeights(core.id, source, place);
   return place;
@@ -129,20 +128,21 @@ void MacLowering::accumulate(Core &core, int64_t sub, const MTile &tile,
   access.accStride = n.size * 4;
   const auto &m = geometry.problem.m;
   for (size_t i = 0; i < m.size(); ++i) {
-    int64_t step = m[i].kernel == 1 ? 1 : m[i].step;
+    int64_t step = window(core, k, i).size == 1 ? 1 : m[i].step;
     if (tile.range[i].size == 1)
       continue;
     access.mSizes.push_back(tile.range[i].size);
     access.mStrides.push_back(step * strides[i]);
   }
   for (size_t i = 0; i < m.size(); ++i) {
-    access.actOffset += k.kernel[i].begin * m[i].dilation * strides[i];
+    access.actOffset +=
+        (k.kernel[i].begin - window(core, k, i).begin) * m[i].dilation * strides[i];
     if (k.kernel[i].size == 1)
       continue;
     access.kSizes.push_back(k.kernel[i].size);
     access.kStrides.push_back(m[i].dilation * strides[i]);
   }
-  if (core.patchChannels == chunkChannels)
+  if (core.patchChannels == chunkChannels && !core.patchPerTile)
     access.actOffset += k.channels.begin * strides.back();
   access.kSizes.push_back(k.channels.size);
   access.kStrides.push_back(strides.back());
@@ -154,8 +154,8 @@ void MacLowering::accumulate(Core &core, int64_t sub, const MTile &tile,
                 : core.bias ? AccInit::bias
                             : AccInit::zero;
   if (access.init == AccInit::bias) {
-    access.bias = core.bias;
-    access.biasOffset = ((sub % chunks) * chunkN + n.begin) * 4;
+    std::tie(access.bias, access.biasOffset) =
+        parameterAt(core, core.bias, (sub % chunks) * chunkN + n.begin, n.size);
   }
   tiles.mac(core.id, access, place);
 }
@@ -194,10 +194,12 @@ void MacLowering::epilogue(Core &core, int64_t sub, const MTile &tile, Range n,
         stride *= nest.sizes[i];
       }
     } else if (operand.isMultiplier) {
-      out.view.buffer = core.multiplier;
-      out.view.offset = firstChannel * 4;
+      std::tie(out.view.buffer, out.view.offset) =
+          parameterAt(core, core.multiplier, firstChannel, n.size);
       out.view.elemBytes = 4;
-      out.strides.back() = 4;
+      // A splat at home has one element for all channels.
+      out.strides.back() =
+          core.multiplier.l1.empty() ? core.multiplier.home.strides[0] : 4;
     } else {
       out.view = operand.view;
       // Linear maps were checked when the epilogue was built.
@@ -274,7 +276,6 @@ LogicalResult MacLowering::run() {
       core.reversedDim = splitDim(geometry);
     planPatches(core, subs.size);
     planBuffers(core);
-    loadParameters(core);
     std::vector<MTile> mTiles = tileRows(core);
     for (int64_t sub = subs.begin; sub < subs.begin + subs.size; ++sub)
       subProblem(core, sub, n, mTiles, 0);

@@ -49,6 +49,14 @@ private:
     int64_t index = 0;
     int64_t weightOffset = 0; ///< Of the packed tile of n tile 0.
   };
+  /// One value per output channel.
+  struct Parameter {
+    View home;
+    bool whole = false;                ///< One slot holds all channels.
+    llvm::SmallVector<mlir::Value> l1; ///< Slots; none: used at home.
+    SlotCache<int64_t> slots;          ///< By first channel.
+    explicit operator bool() const { return static_cast<bool>(home); }
+  };
   struct Core {
     unsigned id = 0;
     llvm::SmallVector<Range> rows; ///< Output rows of this core.
@@ -61,11 +69,13 @@ private:
     bool sharedPatch = false;                  ///< One patch for all m tiles.
     llvm::SmallVector<Range> patchRows;        ///< Of a shared patch.
     int64_t patchChannels = 1;
+    bool patchPerTile = false; ///< A patch holds what one k tile reads.
+    int64_t patchBytes = 0;    ///< Of all slots.
     int64_t loadChannels = 1;              ///< That one transfer brings.
     std::vector<std::vector<bool>> loaded; ///< Per slot: m tile, channels.
     std::vector<bool> padded;              ///< Per slot.
     llvm::SmallVector<mlir::Value> patchBuffers, accBuffers;
-    mlir::Value bias, multiplier; ///< In L1.
+    Parameter bias, multiplier;
     size_t nextAcc = 0;
   };
 
@@ -75,7 +85,10 @@ private:
   mlir::LogicalResult buildEpilogue();
   void planTiles();
   void planBuffers(Core &core);
-  void loadParameters(Core &core);
+  void planParameters(Core &core, int64_t taken);
+  /// Buffer and offset of `count` values from channel `first` on.
+  std::pair<mlir::Value, int64_t> parameterAt(Core &core, Parameter &parameter,
+                                              int64_t first, int64_t count);
   std::vector<MTile> tileRows(const Core &core) const;
 
   void subProblem(Core &core, int64_t sub, Range n, llvm::ArrayRef<MTile> rows,
@@ -89,16 +102,26 @@ private:
     llvm::SmallVector<int64_t> strides; ///< m dimensions, channels; bytes.
   };
   void planPatches(Core &core, int64_t subsOfCore);
+  llvm::SmallVector<int64_t> planTilePatch(Core &core,
+                                           llvm::ArrayRef<int64_t> extents,
+                                           int64_t positions,
+                                           int64_t &distinct);
+  /// Kernel positions of dimension `dim` that a patch of `k` is for.
+  Range window(const Core &core, const KTile &k, size_t dim) const;
+  /// The m dimensions as a patch of `k` sees them.
+  llvm::SmallVector<schedule::MDim> windowed(const Core &core,
+                                             const KTile &k) const;
   Range fresh(const Core &core, size_t dim, Range piece) const;
   Patch loadPatch(Core &core, int64_t sub, const MTile &tile, int64_t tileIndex,
                   const KTile &k);
   /// Fills what of a patch lies outside the input.
-  void padPatch(Core &core, const Patch &patch, llvm::ArrayRef<Range> box,
+  void padPatch(Core &core, const Patch &patch,
+                llvm::ArrayRef<schedule::MDim> dims, llvm::ArrayRef<Range> box,
                 int64_t channels);
   /// Loads patch coordinates `load` and `channels` of a patch that covers `box`
   /// and channels from `firstChannel`.
   void fetch(Core &core, const Patch &patch, int64_t sub,
-             llvm::ArrayRef<Range> box, llvm::ArrayRef<Range> load,
+             llvm::ArrayRef<schedule::MDim> dims, llvm::ArrayRef<Range> box, llvm::ArrayRef<Range> load,
              int64_t firstChannel, Range channels);
 
   void accumulate(Core &core, int64_t sub, const MTile &tile, int64_t tileIndex,

@@ -49,8 +49,12 @@ FailureOr<SmallVector<int64_t>> loopStrides(AffineMap map, const View &view,
 
 /// Removes loop `i` of the nest.
 static void dropLoop(LoopNest &nest, size_t i) {
-  auto erase = [i](auto &list) { list.erase(list.begin() + i); };
+  auto erase = [i](auto &list) {
+    if (!list.empty())
+      list.erase(list.begin() + i);
+  };
   erase(nest.sizes);
+  erase(nest.origin);
   erase(nest.reduction);
   erase(nest.indexed);
   erase(nest.indexBase);
@@ -77,6 +81,8 @@ static void simplify(LoopNest &nest) {
     if (i + 1 >= nest.sizes.size() || !mergeable(nest, i))
       continue;
     nest.sizes[i + 1] *= nest.sizes[i];
+    if (!nest.origin.empty())
+      nest.origin[i + 1] = -1;
     dropLoop(nest, i);
   }
 }
@@ -130,10 +136,11 @@ static SmallVector<int64_t> preferredOrder(const LoopNest &nest) {
 static void permute(LoopNest &nest, ArrayRef<int64_t> order) {
   auto apply = [&](auto &list) {
     auto old = list;
-    for (auto [i, from] : llvm::enumerate(order))
-      list[i] = old[from];
+    for (size_t i = 0; i < old.size(); ++i)
+      list[i] = old[order[i]];
   };
   apply(nest.sizes);
+  apply(nest.origin);
   apply(nest.reduction);
   apply(nest.indexed);
   apply(nest.indexBase);
@@ -141,9 +148,37 @@ static void permute(LoopNest &nest, ArrayRef<int64_t> order) {
     apply(operand.strides);
 }
 
+/// Loops of a vector instruction (device.md D4.7).
+constexpr size_t maxLoops = 6;
+
+/// Puts loops in order, as few as possible. What is more than an instruction
+/// takes comes first, to be unrolled: short parallel loops whose index nobody
+/// reads. False if there are not enough of those.
+static bool orderLoops(LoopNest &nest) {
+  permute(nest, preferredOrder(nest));
+  simplify(nest);
+  size_t loops = nest.sizes.size();
+  SmallVector<int64_t> order;
+  while (loops - order.size() > maxLoops) {
+    int64_t best = -1;
+    for (int64_t i = 0, e = loops; i < e; ++i)
+      if (!nest.reduction[i] && !nest.indexed[i] &&
+          !llvm::is_contained(order, i) &&
+          (best < 0 || nest.sizes[i] < nest.sizes[best]))
+        best = i;
+    if (best < 0)
+      return llvm::none_of(nest.indexed, [](bool indexed) { return indexed; });
+    order.push_back(best);
+  }
+  for (int64_t i = 0, e = loops; i < e; ++i)
+    if (!llvm::is_contained(order, i))
+      order.push_back(i);
+  permute(nest, order);
+  return true;
+}
+
 void Lowering::emitOnCore(const LoopNest &nest, FlatSymbolRefAttr kernel,
                           unsigned core) {
-  constexpr size_t maxLoops = 6;
   if (nest.sizes.size() > maxLoops) {
     // Too deep for one instruction: the outermost loop is unrolled.
     for (int64_t i = 0; i < nest.sizes[0]; ++i) {
@@ -178,19 +213,12 @@ void Lowering::emitOnCore(const LoopNest &nest, FlatSymbolRefAttr kernel,
 
 void Lowering::emitTile(LoopNest nest, FlatSymbolRefAttr kernel,
                         unsigned core) {
-  permute(nest, preferredOrder(nest));
-  simplify(nest);
+  orderLoops(nest);
   emitOnCore(nest, kernel, core);
 }
 
-void Lowering::emitNest(LoopNest nest, FlatSymbolRefAttr kernel,
+void Lowering::emitNest(const LoopNest &nest, FlatSymbolRefAttr kernel,
                         int64_t cores) {
-  // A kernel that reads indices names loops by number: such nests keep shape.
-  bool indexed = llvm::is_contained(nest.indexed, true);
-  if (!indexed) {
-    permute(nest, preferredOrder(nest));
-    simplify(nest);
-  }
   // Cores divide the first parallel loop that is long enough; what is left of a
   // short nest stays on one core, since starting another costs more.
   int64_t total = 1;
@@ -218,13 +246,32 @@ void Lowering::emitNest(LoopNest nest, FlatSymbolRefAttr kernel,
 }
 
 namespace {
-/// Collects the operands of a generic's nest while its kernel is built.
-struct GenericNest {
-  LoopNest nest;
-  unsigned gatherBase = 0;
-  SmallVector<Value> gathered;
+/// A tensor read by tensor.extract: which loop's index each dimension has, -1
+/// for one that the kernel computes.
+struct GatheredInput {
+  Value tensor;
+  SmallVector<int64_t> loops;
+  bool operator==(const GatheredInput &other) const {
+    return tensor == other.tensor && loops == other.loops;
+  }
 };
 } // namespace
+
+static GatheredInput gatheredBy(tensor::ExtractOp extract) {
+  GatheredInput input{extract.getTensor(), {}};
+  for (Value index : extract.getIndices()) {
+    auto loop = index.getDefiningOp<linalg::IndexOp>();
+    input.loops.push_back(loop ? static_cast<int64_t>(loop.getDim()) : -1);
+  }
+  return input;
+}
+
+/// An index that only says which element of a tensor to extract is a stride.
+static bool isComputedWith(linalg::IndexOp index) {
+  return !llvm::all_of(index->getUsers(), [](Operation *op) {
+    return isa<tensor::ExtractOp>(op);
+  });
+}
 
 /// Clones a constant defined outside of a generic into the kernel.
 static Value captureConstant(KernelBuilder &kernel, Value value) {
@@ -234,27 +281,69 @@ static Value captureConstant(KernelBuilder &kernel, Value value) {
   return kernel.opBuilder().clone(*op)->getResult(0);
 }
 
-LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
-  KernelBuilder kernel(kernels, op.getLoc());
-  GenericNest state;
-  LoopNest &nest = state.nest;
+/// Operand of a gathered tensor: strides along loops where an index is a
+/// loop's, extents and strides of the other dimensions.
+static LoopNest::Operand gatherOperand(const GatheredInput &input,
+                                       const View &view, size_t loops) {
+  LoopNest::Operand operand;
+  operand.view = view;
+  operand.strides.assign(loops, 0);
+  for (auto [loop, size, stride] :
+       llvm::zip_equal(input.loops, view.shape, view.strides)) {
+    if (loop >= 0) {
+      operand.strides[loop] += stride;
+      continue;
+    }
+    operand.gather.push_back(size);
+    operand.gather.push_back(stride);
+  }
+  return operand;
+}
+
+/// The loops of `op` without operands.
+static LoopNest loopsOf(linalg::GenericOp op) {
+  LoopNest nest;
   nest.sizes = op.getStaticLoopRanges();
   for (utils::IteratorType type : op.getIteratorTypesArray())
     nest.reduction.push_back(type == utils::IteratorType::reduction);
-  nest.indexed.assign(nest.sizes.size(), false);
-  nest.indexBase.assign(nest.sizes.size(), 0);
   if (nest.sizes.empty()) {
     nest.sizes = {1};
     nest.reduction = {false};
-    nest.indexed = {false};
-    nest.indexBase = {0};
   }
+  nest.origin = llvm::to_vector(llvm::seq<int64_t>(0, nest.sizes.size()));
+  nest.indexed.assign(nest.sizes.size(), false);
+  nest.indexBase.assign(nest.sizes.size(), 0);
+  op.getBody()->walk([&](linalg::IndexOp index) {
+    if (isComputedWith(index))
+      nest.indexed[index.getDim()] = true;
+  });
+  return nest;
+}
+
+/// Where result `i` of `op` goes. A reduction accumulates in place: the init is
+/// copied unless this is its only use.
+View Lowering::resultView(linalg::GenericOp op, int64_t i, bool readsOld) {
+  Value init = op.getDpsInits()[i];
+  View view;
+  if (readsOld && init.hasOneUse() && init.getDefiningOp<linalg::FillOp>())
+    view = viewOf(init);
+  else
+    view = allocate(op.getResult(i), layer);
+  if (readsOld && view.buffer != viewOf(init).buffer)
+    copy(viewOf(init), view);
+  setView(op.getResult(i), view);
+  return view;
+}
+
+LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
+  KernelBuilder kernel(kernels, op.getLoc());
+  LoopNest nest = loopsOf(op);
   if (llvm::is_contained(nest.sizes, 0))
     return success();
 
-  auto addOperand = [&](Value value, AffineMap map) -> LogicalResult {
+  auto addOperand = [&](View view, AffineMap map) -> LogicalResult {
     LoopNest::Operand operand;
-    operand.view = viewOf(value);
+    operand.view = std::move(view);
     FailureOr<SmallVector<int64_t>> strides =
         loopStrides(map, operand.view, operand.view.offset);
     if (failed(strides))
@@ -275,69 +364,62 @@ LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
       continue;
     }
     arguments.push_back(kernel.addInput(argument.getType()));
-    if (failed(addOperand(input->get(), op.getMatchingIndexingMap(input))))
+    if (failed(
+            addOperand(viewOf(input->get()), op.getMatchingIndexingMap(input))))
       return failure();
   }
   // Gathered tensors become further inputs.
+  SmallVector<GatheredInput> gathered;
+  unsigned gatherBase = kernel.numInputs();
   op.getBody()->walk([&](tensor::ExtractOp extract) {
-    if (!llvm::is_contained(state.gathered, extract.getTensor()))
-      state.gathered.push_back(extract.getTensor());
+    GatheredInput input = gatheredBy(extract);
+    if (llvm::is_contained(gathered, input))
+      return;
+    kernel.addInput(extract.getType());
+    nest.operands.push_back(
+        gatherOperand(input, viewOf(input.tensor), nest.sizes.size()));
+    gathered.push_back(std::move(input));
   });
-  state.gatherBase = kernel.numInputs();
-  for (Value tensor : state.gathered) {
-    kernel.addInput(cast<RankedTensorType>(tensor.getType()).getElementType());
-    LoopNest::Operand operand;
-    operand.view = viewOf(tensor);
-    operand.strides.assign(nest.sizes.size(), 0);
-    for (auto [size, stride] :
-         llvm::zip(operand.view.shape, operand.view.strides)) {
-      operand.gather.push_back(size);
-      operand.gather.push_back(stride);
-    }
-    nest.operands.push_back(std::move(operand));
-  }
-  op.getBody()->walk(
-      [&](linalg::IndexOp index) { nest.indexed[index.getDim()] = true; });
-
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable())) {
     BlockArgument argument = op.getMatchingBlockArgument(&init);
     bool readsOld = !argument.use_empty();
     arguments.push_back(readsOld ? kernel.addOldValue(i, argument.getType())
                                  : Value());
+    if (failed(addOperand(resultView(op, i, readsOld),
+                          op.getMatchingIndexingMap(&init))))
+      return failure();
+    nest.operands.back().isOutput = true;
+    nest.operands.back().readsOld = readsOld;
   }
+  // The kernel names loops by their place in the instruction.
+  if (!orderLoops(nest))
+    return op.emitError("reads the indices of more loops than the ")
+           << maxLoops << " of a vector instruction; reshape its operands to "
+           << "fewer dimensions";
+  int64_t unrolled =
+      std::max<int64_t>(0, static_cast<int64_t>(nest.sizes.size()) -
+                               static_cast<int64_t>(maxLoops));
   KernelBuilder::Hooks hooks;
-  hooks.loopOf = [](int64_t loop) { return loop; };
-  hooks.gatherInput = [&](Value tensor) -> unsigned {
-    return state.gatherBase + std::distance(state.gathered.begin(),
-                                            llvm::find(state.gathered, tensor));
+  hooks.loopOf = [&](int64_t loop) -> int64_t {
+    auto it = llvm::find(nest.origin, loop);
+    return it == nest.origin.end() || !nest.indexed[it - nest.origin.begin()]
+               ? -1
+               : it - nest.origin.begin() - unrolled;
+  };
+  hooks.gatherInput = [&](tensor::ExtractOp extract,
+                          SmallVectorImpl<int64_t> &computed) -> unsigned {
+    GatheredInput input = gatheredBy(extract);
+    for (auto [dim, loop] : llvm::enumerate(input.loops))
+      if (loop < 0)
+        computed.push_back(dim);
+    return gatherBase + (llvm::find(gathered, input) - gathered.begin());
   };
   hooks.captured = [&](Value value) { return captureConstant(kernel, value); };
   FailureOr<SmallVector<Value>> outputs =
       kernel.inlineBody(op, arguments, hooks);
   if (failed(outputs))
     return op.emitError(kernel.reason);
-
-  for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable())) {
-    BlockArgument argument = op.getMatchingBlockArgument(&init);
-    Value result = op.getResult(i);
-    // A reduction accumulates in place: the init is copied unless this is its
-    // only use.
-    View view;
-    if (!argument.use_empty() && init.get().hasOneUse() &&
-        init.get().getDefiningOp<linalg::FillOp>())
-      view = viewOf(init.get());
-    else
-      view = allocate(result, layer);
-    if (!argument.use_empty() && view.buffer != viewOf(init.get()).buffer)
-      copy(viewOf(init.get()), view);
-    setView(result, view);
-    if (failed(addOperand(result, op.getMatchingIndexingMap(&init))))
-      return failure();
-    nest.operands.back().isOutput = true;
-    nest.operands.back().readsOld = !argument.use_empty();
-  }
-  FlatSymbolRefAttr symbol = kernel.finish(*outputs, layer);
-  emitNest(nest, symbol, totalCores());
+  emitNest(nest, kernel.finish(*outputs, layer), totalCores());
   return success();
 }
 
@@ -358,8 +440,10 @@ LogicalResult Lowering::lowerFill(linalg::FillOp op) {
   nest.reduction.assign(nest.sizes.size(), false);
   nest.indexed.assign(nest.sizes.size(), false);
   nest.indexBase.assign(nest.sizes.size(), 0);
-  if (!llvm::is_contained(nest.sizes, 0))
+  if (!llvm::is_contained(nest.sizes, 0)) {
+    orderLoops(nest);
     emitNest(nest, symbol, totalCores());
+  }
   return success();
 }
 

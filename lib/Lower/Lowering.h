@@ -25,6 +25,8 @@ struct LoopNest {
     bool isOutput = false, readsOld = false;
   };
   llvm::SmallVector<int64_t> sizes;
+  /// The generic's loop that each one is; -1 when merged. Empty: not asked.
+  llvm::SmallVector<int64_t> origin;
   llvm::SmallVector<bool> reduction;
   llvm::SmallVector<bool> indexed; ///< The kernel reads the loop's index.
   llvm::SmallVector<int64_t> indexBase;
@@ -64,8 +66,11 @@ private:
   // Vector work (LowerVector.cpp).
   mlir::LogicalResult lowerGeneric(mlir::linalg::GenericOp op);
   mlir::LogicalResult lowerFill(mlir::linalg::FillOp op);
+  View resultView(mlir::linalg::GenericOp op, int64_t i, bool readsOld);
   /// Emits vector ops for a nest, divided among the cores.
-  void emitNest(LoopNest nest, mlir::FlatSymbolRefAttr kernel, int64_t cores);
+  /// The nest's loops are in order (orderLoops).
+  void emitNest(const LoopNest &nest, mlir::FlatSymbolRefAttr kernel,
+                int64_t cores);
   /// Emits a nest on one core after putting its loops in order.
   void emitTile(LoopNest nest, mlir::FlatSymbolRefAttr kernel, unsigned core);
   void emitOnCore(const LoopNest &nest, mlir::FlatSymbolRefAttr kernel,

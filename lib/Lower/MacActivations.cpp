@@ -21,10 +21,8 @@ namespace cim {
 
 /// What output positions `out` need, in patch coordinates.
 static Range needs(const schedule::MDim &dim, Range out) {
-  if (dim.kernel == 1)
-    return out;
-  return {out.begin * dim.step,
-          (out.size - 1) * dim.step + (dim.kernel - 1) * dim.dilation + 1};
+  return {dim.kernel == 1 ? out.begin : out.begin * dim.step,
+          schedule::windowExtent(dim, out.size, dim.kernel)};
 }
 
 /// The patch coordinates that lie inside the input.
@@ -32,7 +30,8 @@ static Range inside(const schedule::MDim &dim) {
   if (dim.kernel != 1)
     return {dim.pad, dim.inSize};
   int64_t first = dim.pad > 0 ? llvm::divideCeil(dim.pad, dim.step) : 0;
-  int64_t last = (dim.inSize - 1 + dim.pad) / dim.step;
+  int64_t end = dim.inSize - 1 + dim.pad;
+  int64_t last = end < 0 ? -1 : end / dim.step;
   return {first, std::max<int64_t>(0, last - first + 1)};
 }
 
@@ -57,33 +56,34 @@ void MacLowering::planPatches(Core &core, int64_t subsOfCore) {
     distinct *= llvm::divideCeil(rows[i].size, tile);
   }
   int64_t slotsOfAll =
-      budget / std::max<int64_t>(1, all * chunkChannels * act.elemBytes);
+      budget / std::max<int64_t>(1, schedule::alignedBytes(
+                                        all * chunkChannels * act.elemBytes));
   core.sharedPatch = slotsOfAll >= std::min<int64_t>(2, subsOfCore);
-  int64_t slots;
+  int64_t slots, bytes;
+  SmallVector<int64_t> shape;
   if (core.sharedPatch) {
     core.patchChannels = chunkChannels;
-    core.loadChannels = schedule::channelsPerLoad(positions, schedule.getK()[0],
-                                                  chunkChannels, act.elemBytes);
+    core.loadChannels = schedule::channelsPerLoad(
+        positions, schedule.getK()[0], chunkChannels, act.elemBytes);
     slots = std::min(slotsOfAll, subsOfCore);
+    bytes = schedule::alignedBytes(all * chunkChannels * act.elemBytes);
+    shape = allExtents;
     for (size_t i = 0; i < m.size(); ++i)
       core.patchRows.push_back(needs(m[i], rows[i]));
   } else {
-    int64_t whole = positions * chunkChannels * act.elemBytes;
-    core.patchChannels = whole * 2 <= budget || kChunks == 1
-                             ? chunkChannels
-                             : std::min(schedule.getK()[0], chunkChannels);
-    if (core.patchChannels != chunkChannels)
-      distinct *= kChunks;
-    core.loadChannels = core.patchChannels;
-    int64_t bytes = positions * core.patchChannels * act.elemBytes;
+    shape = planTilePatch(core, tileExtents, positions, distinct);
+    bytes = core.patchChannels * act.elemBytes;
+    for (int64_t extent : shape)
+      bytes *= extent;
+    bytes = schedule::alignedBytes(bytes);
     slots = std::clamp<int64_t>(budget / std::max<int64_t>(1, bytes), 1,
                                 distinct * subsOfCore);
   }
   slots = std::min<int64_t>(slots, schedule::maxPatchSlots);
+  core.patchBytes = slots * bytes;
   core.patches = SlotCache<std::array<int64_t, 3>>(slots);
   core.loaded.resize(slots);
   core.padded.resize(slots);
-  SmallVector<int64_t> shape(core.sharedPatch ? allExtents : tileExtents);
   shape.insert(geometry.problem.channelsInner ? shape.end() : shape.begin(),
                core.patchChannels);
   Type type = cast<MemRefType>(act.buffer.getType()).getElementType();
@@ -91,6 +91,51 @@ void MacLowering::planPatches(Core &core, int64_t subsOfCore) {
     core.patchBuffers.push_back(
         tiles.buffer(BufferKind::temp, (region.getName() + ".act").str(), shape,
                      type, MemorySpace::l1, core.id));
+}
+
+/// A patch of one m tile: all channels where two of them fit, else those of a k
+/// tile, else only what its kernel positions read. Returns its extents;
+/// `distinct` grows to the number of patches of a sub-problem.
+SmallVector<int64_t> MacLowering::planTilePatch(Core &core,
+                                                ArrayRef<int64_t> extents,
+                                                int64_t positions,
+                                                int64_t &distinct) {
+  const auto &m = geometry.problem.m;
+  int64_t budget = schedule::l1Budget(tiles.target);
+  int64_t tileChannels = std::min(schedule.getK()[0], chunkChannels);
+  int64_t whole = positions * chunkChannels * act.elemBytes;
+  core.patchChannels =
+      whole * 2 <= budget || kChunks == 1 ? chunkChannels : tileChannels;
+  core.patchPerTile = positions * core.patchChannels * act.elemBytes > budget;
+  SmallVector<int64_t> shape(extents);
+  if (core.patchPerTile) {
+    core.patchChannels = tileChannels;
+    for (size_t i = 0; i < m.size(); ++i)
+      shape[i] = schedule::windowExtent(
+          m[i], std::min(schedule.getM()[i], core.rows[i].size),
+          std::min(schedule.getK()[1 + i], m[i].kernel));
+    distinct *= kTiles.size();
+  } else if (core.patchChannels != chunkChannels) {
+    distinct *= kChunks;
+  }
+  core.loadChannels = core.patchChannels;
+  return shape;
+}
+
+Range MacLowering::window(const Core &core, const KTile &k, size_t dim) const {
+  return core.patchPerTile ? k.kernel[dim]
+                           : Range{0, geometry.problem.m[dim].kernel};
+}
+
+SmallVector<schedule::MDim> MacLowering::windowed(const Core &core,
+                                                  const KTile &k) const {
+  SmallVector<schedule::MDim> dims(geometry.problem.m);
+  for (size_t i = 0; i < dims.size(); ++i) {
+    Range kernel = window(core, k, i);
+    dims[i].pad -= kernel.begin * dims[i].dilation;
+    dims[i].kernel = kernel.size;
+  }
+  return dims;
 }
 
 /// Patch coordinates of dimension `dim` that tiles before `piece` did not need.
@@ -115,9 +160,10 @@ Range MacLowering::fresh(const Core &core, size_t dim, Range piece) const {
 MacLowering::Patch MacLowering::loadPatch(Core &core, int64_t sub,
                                           const MTile &tile, int64_t tileIndex,
                                           const KTile &k) {
-  const auto &m = geometry.problem.m;
+  SmallVector<schedule::MDim> m = windowed(core, k);
   // Channels of the patch: all of the chunk, or those of the k tile.
-  bool allChannels = core.patchChannels == chunkChannels;
+  bool allChannels =
+      core.patchChannels == chunkChannels && !core.patchPerTile;
   Range channels = allChannels ? Range{0, chunkChannels} : k.channels;
   SmallVector<Range> mine, box, load;
   for (size_t i = 0; i < m.size(); ++i) {
@@ -145,8 +191,10 @@ MacLowering::Patch MacLowering::loadPatch(Core &core, int64_t sub,
     patch.offset += (mine[i].begin - box[i].begin) * patch.strides[i];
 
   int64_t tileKey = core.sharedPatch ? 0 : tileIndex;
-  auto [slot, present] =
-      core.patches.lookup({sub, tileKey, allChannels ? 0 : k.channels.begin});
+  int64_t part = core.patchPerTile ? k.index
+                 : allChannels     ? 0
+                                   : k.channels.begin;
+  auto [slot, present] = core.patches.lookup({sub, tileKey, part});
   patch.buffer = core.patchBuffers[slot];
   std::vector<bool> &loaded = core.loaded[slot];
   if (!present)
@@ -154,26 +202,26 @@ MacLowering::Patch MacLowering::loadPatch(Core &core, int64_t sub,
   // Of these channels, the transfer that brings the k tile's.
   int64_t perTile = llvm::divideCeil(core.patchChannels, core.loadChannels);
   int64_t piece = allChannels ? k.channels.begin / core.loadChannels : 0;
-  size_t part = (core.sharedPatch ? tileIndex * perTile : 0) + piece;
-  if (loaded.size() <= part)
-    loaded.resize(part + 1);
-  if (loaded[part])
+  size_t transfer = (core.sharedPatch ? tileIndex * perTile : 0) + piece;
+  if (loaded.size() <= transfer)
+    loaded.resize(transfer + 1);
+  if (loaded[transfer])
     return patch;
-  loaded[part] = true;
+  loaded[transfer] = true;
   // The border of a shared patch is that of every sub-problem.
   if (!core.sharedPatch || !core.padded[slot])
-    padPatch(core, patch, box, channels.size);
+    padPatch(core, patch, m, box, channels.size);
   core.padded[slot] = true;
   Range wanted{channels.begin + piece * core.loadChannels, 0};
   wanted.size = std::min(core.loadChannels,
                          channels.begin + channels.size - wanted.begin);
-  fetch(core, patch, sub, box, load, channels.begin, wanted);
+  fetch(core, patch, sub, m, box, load, channels.begin, wanted);
   return patch;
 }
 
-void MacLowering::padPatch(Core &core, const Patch &patch, ArrayRef<Range> box,
+void MacLowering::padPatch(Core &core, const Patch &patch,
+                           ArrayRef<schedule::MDim> m, ArrayRef<Range> box,
                            int64_t channels) {
-  const auto &m = geometry.problem.m;
   // Disjoint slabs: before and after the input in dimension i, inside it in the
   // dimensions before, everything in those after.
   SmallVector<Range> slab(box);
@@ -206,9 +254,8 @@ void MacLowering::padPatch(Core &core, const Patch &patch, ArrayRef<Range> box,
 }
 
 void MacLowering::fetch(Core &core, const Patch &patch, int64_t sub,
-                        ArrayRef<Range> box, ArrayRef<Range> load,
+ ArrayRef<schedule::MDim> m, ArrayRef<Range> box, ArrayRef<Range> load,
                         int64_t firstChannel, Range channels) {
-  const auto &m = geometry.problem.m;
   View from{act.buffer, act.offset, {}, {}, act.elemBytes};
   View to{patch.buffer, 0, {}, {}, act.elemBytes};
   for (size_t i = 0; i < m.size(); ++i) {

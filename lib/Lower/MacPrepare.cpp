@@ -63,11 +63,6 @@ LogicalResult MacLowering::prepare() {
     return region.emitError("schedule cannot be executed: ")
            << std::string(legal.message())
            << "; correct it or run the schedule phase";
-  if (mDims > 4)
-    return region.emitError("has ")
-           << mDims
-           << " row dimensions, the MAC unit fetches 4; collapse the "
-              "leading dimensions";
   act = lowering.viewOf(outerValue(macInput(mac)));
   int64_t channelStride = act.strides[geometry.actChannelDim];
   geometry.problem.channelsInner =
@@ -75,8 +70,7 @@ LogicalResult MacLowering::prepare() {
       llvm::none_of(geometry.actDim, [&](int64_t dim) {
         return act.strides[dim] == act.elemBytes && act.shape[dim] > 1;
       });
-  groupsInChunk = schedule::groupsPerTile(
-      geometry.problem, tiles.target.arrayRows(), tiles.target.arrayCols());
+  groupsInChunk = schedule::groupsPerTile(geometry.problem, tiles.target);
   chunks = geometry.problem.groups / groupsInChunk;
   chunkChannels = geometry.problem.channels * groupsInChunk;
   chunkN = geometry.problem.n * groupsInChunk;
@@ -183,7 +177,7 @@ LogicalResult MacLowering::prepareWeights() {
         list.push_back({chunk, range, &k});
         tileOffsets.push_back(total);
         int64_t block =
-            std::min<int64_t>(tiles.target.bfpBlockRows, k.channels.size);
+            std::min(schedule::bfpBlock(tiles.target), k.channels.size);
         int64_t bytes = bfp ? packedBfpBytes(k.rows, range.size, block)
                             : packedPlaneBytes(k.rows, range.size, planes);
         total += llvm::alignTo(bytes, 64);
@@ -201,7 +195,7 @@ LogicalResult MacLowering::prepareWeights() {
       if constexpr (std::is_same_v<T, float>) {
         packBfp(
             values.data(), tile.k->rows, tile.n.size,
-            std::min<int64_t>(tiles.target.bfpBlockRows, tile.k->channels.size),
+            std::min(schedule::bfpBlock(tiles.target), tile.k->channels.size),
             planes, out);
       } else {
         packPlanes(values.data(), tile.k->rows, tile.n.size, planes, out);
@@ -304,28 +298,65 @@ LogicalResult MacLowering::prepareParameters() {
   return success();
 }
 
-void MacLowering::loadParameters(Core &core) {
-  auto load = [&](ElementsAttr data, StringRef what,
-                  MemorySpace space) -> Value {
+/// Bias and multiplier in L1 beside `taken` bytes of patches: whole where that
+/// is little, else the part of an n tile at a time. The vector unit reads a
+/// multiplier with every accumulator: few of them lie beside those; it can read
+/// them at their home; a bias the MAC reads from L1 only.
+void MacLowering::planParameters(Core &core, int64_t taken) {
+  auto l1Bytes = static_cast<int64_t>(tiles.target.l1Bytes);
+  auto plan = [&](ElementsAttr data, StringRef what, Parameter &parameter,
+                  bool needed, MemorySpace space) {
     if (!data)
-      return {};
+      return;
     auto type = cast<RankedTensorType>(data.getType());
-    View home =
-        lowering.constantView(data, type, (region.getName() + what).str());
-    Value local =
-        tiles.buffer(BufferKind::temp, (region.getName() + what).str(),
-                     type.getShape(), type.getElementType(), space, core.id);
-    View to{local, 0, {4}, {type.getDimSize(0)}, 4};
-    lowering.copyOn(core.id, DmaRole::Const, home, to);
-    return local;
+    std::string name = (region.getName() + what).str();
+    parameter.home = lowering.constantView(data, type, name);
+    int64_t count = type.getDimSize(0), slots = 1;
+    int64_t room = l1Bytes - taken, bytes = schedule::alignedBytes(count * 4);
+    parameter.whole =
+        space == MemorySpace::acc || bytes <= std::min(room, l1Bytes / 16);
+    if (!parameter.whole) {
+      count = std::min(schedule.getN(), chunkN);
+      bytes = schedule::alignedBytes(count * 4);
+      slots = std::clamp<int64_t>(std::min(room, l1Bytes / 32) / bytes, 1, 8);
+      if (bytes > room && !needed)
+        return;
+    }
+    if (space == MemorySpace::l1)
+      taken += slots * bytes;
+    parameter.slots = SlotCache<int64_t>(slots);
+    for (int64_t i = 0; i < slots; ++i)
+      parameter.l1.push_back(tiles.buffer(BufferKind::temp, name, {count},
+                                          type.getElementType(), space,
+                                          core.id));
+    if (parameter.whole)
+      parameterAt(core, parameter, 0, count);
   };
-  core.bias = load(biasData, ".bias", MemorySpace::l1);
-  // The vector unit reads a multiplier with every accumulator.
-  core.multiplier =
-      load(multiplierData, ".scale",
-           schedule::accMultiplierBytes(geometry.problem, tiles.target)
-               ? MemorySpace::acc
-               : MemorySpace::l1);
+  plan(biasData, ".bias", core.bias, true, MemorySpace::l1);
+  plan(multiplierData, ".scale", core.multiplier, false,
+       schedule::accMultiplierBytes(geometry.problem, tiles.target)
+           ? MemorySpace::acc
+           : MemorySpace::l1);
+}
+
+std::pair<Value, int64_t> MacLowering::parameterAt(Core &core,
+                                                   Parameter &parameter,
+                                                   int64_t first,
+                                                   int64_t count) {
+  int64_t stride = parameter.home.strides[0];
+  if (parameter.l1.empty())
+    return {parameter.home.buffer, parameter.home.offset + first * stride};
+  int64_t begin = parameter.whole ? 0 : first;
+  auto [slot, present] = parameter.slots.lookup(begin);
+  Value buffer = parameter.l1[slot];
+  if (!present) {
+    View from = parameter.home;
+    from.offset += begin * stride;
+    from.shape = {parameter.whole ? parameter.home.shape[0] : count};
+    View to{buffer, 0, {4}, from.shape, 4};
+    lowering.copyOn(core.id, DmaRole::Const, from, to);
+  }
+  return {buffer, (first - begin) * 4};
 }
 
 //===----------------------------------------------------------------------===//
@@ -340,7 +371,8 @@ void MacLowering::planBuffers(Core &core) {
     rows *= std::min(schedule.getM()[i], m[i].size);
   core.sets = SlotCache<std::array<int64_t, 3>>(
       std::clamp<int64_t>(schedule.getSets(), 1, target.weightSets));
-  int64_t accBytes = rows * std::min(schedule.getN(), chunkN) * 4;
+  int64_t accBytes =
+      schedule::alignedBytes(rows * std::min(schedule.getN(), chunkN) * 4);
   int64_t room = static_cast<int64_t>(target.accBytes) -
                  schedule::accMultiplierBytes(geometry.problem, target);
   int64_t accSlots = std::clamp<int64_t>(room / std::max<int64_t>(1, accBytes),
@@ -353,6 +385,7 @@ void MacLowering::planBuffers(Core &core) {
         tiles.buffer(BufferKind::temp, (region.getName() + ".acc").str(),
                      {rows, std::min(schedule.getN(), chunkN)}, accType,
                      MemorySpace::acc, core.id));
+  planParameters(core, core.patchBytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -398,7 +431,8 @@ LogicalResult MacLowering::buildEpilogue() {
       macResult(builder, acc, multiplier, resultType.getElementType());
   KernelBuilder::Hooks hooks;
   hooks.loopOf = [](int64_t) -> int64_t { return 0; };
-  hooks.gatherInput = [](Value) -> unsigned { return 0; };
+  hooks.gatherInput = [](tensor::ExtractOp,
+                         SmallVectorImpl<int64_t> &) -> unsigned { return 0; };
   hooks.captured = [&](Value value) {
     return builder.opBuilder().clone(*value.getDefiningOp())->getResult(0);
   };

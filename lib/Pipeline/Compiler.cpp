@@ -15,6 +15,7 @@
 #include "cim/Lower/ToProgram.h"
 #include "cim/Normalize/Passes.h"
 #include "cim/Schedule/Estimate.h"
+#include "cim/Schedule/Problem.h"
 #include "cim/Support/Version.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -115,7 +116,7 @@ LogicalResult Compiler::runQuantize() {
   // Part of the module's meaning from here on (numerics B2).
   (*result.module)
       ->setAttr("cim.bfp_block_rows", Builder(&context).getI64IntegerAttr(
-                                          options.target.bfpBlockRows));
+                                          schedule::bfpBlock(options.target)));
   return quantize(*result.module, options.quantize, data.source, data.count);
 }
 

@@ -194,25 +194,39 @@ QuantizedWeights Applier::quantizeWeights(OpBuilder &b, const MacPlan &mac) {
               [&](size_t chunk) {
                 int64_t begin = chunk * block,
                         end = std::min(channels, begin + block);
-                std::vector<float> column;
-                for (int64_t o = begin; o < end; ++o) {
-                  const float *w = data + o * channelStride;
-                  if (stride != 1) { // gather once, search often
-                    column.resize(per);
+                int64_t count = end - begin;
+                const float *w = data + begin * channelStride;
+                char *out = bytes->data() + begin * channelStride;
+                float *scales = result.scales.data() + begin;
+                auto scaleOf = [&](const float *values) {
+                  return weightScale(values, per, 1, bits, options.weights,
+                                     options.percentile);
+                };
+                auto quantizeOne = [&](float value, float scale) {
+                  return static_cast<char>(
+                      static_cast<int>(roundClamped(value / scale, top)));
+                };
+                if (stride == 1) {
+                  for (int64_t o = 0; o < count; ++o, w += per, out += per) {
+                    scales[o] = scaleOf(w);
                     for (int64_t i = 0; i < per; ++i)
-                      column[i] = w[i * stride];
-                    w = column.data();
+                      out[i] = quantizeOne(w[i], scales[o]);
                   }
-                  float scale = weightScale(w, per, 1, bits, options.weights,
-                                            options.percentile);
-                  result.scales[o] = scale;
-                  char *out = bytes->data() + o * channelStride;
-                  for (int64_t i = 0; i < per; ++i) {
-                    float q = std::nearbyint(w[i] / scale);
-                    out[i * stride] = static_cast<char>(
-                        static_cast<int>(std::min(top, std::max(-top, q))));
-                  }
+                  return;
                 }
+                // Memory is read and written row by row. An odd number of cache
+                // lines per column keeps columns out of each other's sets.
+                int64_t pitch = (llvm::divideCeil(per, 16) | 1) * 16;
+                std::vector<float> columns(count * pitch);
+                for (int64_t i = 0; i < per; ++i)
+                  for (int64_t o = 0; o < count; ++o)
+                    columns[o * pitch + i] = w[i * stride + o];
+                for (int64_t o = 0; o < count; ++o)
+                  scales[o] = scaleOf(columns.data() + o * pitch);
+                for (int64_t i = 0; i < per; ++i)
+                  for (int64_t o = 0; o < count; ++o)
+                    out[i * stride + o] =
+                        quantizeOne(w[i * stride + o], scales[o]);
               });
   auto quantizedType = RankedTensorType::get(
       type.getShape(), IntegerType::get(func.getContext(), bits));

@@ -13,22 +13,25 @@ FailureOr<std::vector<Histogram>> calibrate(func::FuncOp func,
                                             const SampleSource &samples,
                                             size_t numSamples) {
   std::vector<Histogram> histograms(plan.classes.size());
-  auto observe = [&](Value value, const TensorValue &tensor) {
+  auto isObserved = [&](Value value) {
     auto it = plan.classOf.find(value);
     if (it == plan.classOf.end())
-      return;
+      return false;
     // What a moved value holds, its source held before it: padding and the
     // like add zeros, which every range contains.
-    if (Operation *def = value.getDefiningOp();
-        def && movesElements(def) &&
-        plan.classes[it->second].members.size() > 1)
-      return;
-    histograms[it->second].add(reinterpret_cast<const float *>(tensor.data),
-                               tensor.elements());
+    Operation *def = value.getDefiningOp();
+    return !def || !movesElements(def) ||
+           plan.classes[it->second].members.size() == 1;
+  };
+  auto observe = [&](Value value, const TensorValue &tensor) {
+    if (isObserved(value))
+      histograms[plan.classOf.find(value)->second].add(
+          reinterpret_cast<const float *>(tensor.data), tensor.elements());
   };
   InterpretOptions options;
   options.fastFloat = true;
   options.observer = observe;
+  options.wanted = isObserved;
   Progress progress("calibrating", numSamples);
   for (size_t i = 0; i < numSamples; ++i) {
     std::vector<TensorValue> inputs = samples(i);

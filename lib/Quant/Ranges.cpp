@@ -145,24 +145,27 @@ float weightScale(const float *weights, int64_t count, int64_t stride, int bits,
   // At 8 bits clipping gains nothing that the search could tell from noise.
   if (bits >= 8)
     return largest / top;
-  float best = largest / top;
-  double bestError = std::numeric_limits<double>::max();
-  for (int i = 0; i <= 40; ++i) {
-    float scale = largest * (1.0f - i * 0.015f) / top;
-    float inverse = 1.0f / scale;
-    double sum = 0;
-    for (int64_t j = 0; j < count; ++j) {
-      float w = weights[j * stride];
-      float q = std::min(top, std::max(-top, std::nearbyint(w * inverse)));
-      float d = w - q * scale;
-      sum += d * d;
-    }
-    if (sum < bestError) {
-      bestError = sum;
-      best = scale;
+  // All candidates at once: one pass over the weights, and the sums, which are
+  // added up one by one each, do not wait for one another.
+  constexpr int candidates = 41, lanes = 48; // whole vectors
+  float scales[lanes], inverses[lanes];
+  double errors[lanes] = {};
+  for (int i = 0; i < lanes; ++i) {
+    scales[i] = largest * (1.0f - std::min(i, candidates - 1) * 0.015f) / top;
+    inverses[i] = 1.0f / scales[i];
+  }
+  for (int64_t j = 0; j < count; ++j) {
+    float w = weights[j * stride];
+    for (int i = 0; i < lanes; ++i) {
+      float d = w - roundClamped(w * inverses[i], top) * scales[i];
+      errors[i] += d * d;
     }
   }
-  return best;
+  int best = 0;
+  for (int i = 1; i < candidates; ++i)
+    if (errors[i] < errors[best])
+      best = i;
+  return scales[best];
 }
 
 } // namespace cim

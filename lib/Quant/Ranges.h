@@ -6,6 +6,7 @@
 #ifndef CIM_LIB_QUANT_RANGES_H
 #define CIM_LIB_QUANT_RANGES_H
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -36,6 +37,13 @@ private:
   int64_t total = 0;
   std::vector<int64_t> counts;
 };
+
+/// `value` within [-top, top] as the nearest integer, ties to even; -top for
+/// NaN. For 0 < top < 2^22; no call, so that loops vectorize.
+inline float roundClamped(float value, float top) {
+  constexpr float magic = 12582912.0f; // 1.5 * 2^23: one unit in the last place
+  return (std::min(top, std::max(-top, value)) + magic) - magic;
+}
 
 /// Symmetric scale of one channel's weights for `bits`-bit integers: the
 /// largest magnitude (MinMax), the one `percentile` % of the weights stay

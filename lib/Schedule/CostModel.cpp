@@ -30,7 +30,7 @@ double weightTileBytes(const MacProblem &p, const TargetSpec &t, double rows,
   if (p.computedWeights)
     return rows * cols * p.actBytes;
   if (p.bfp)
-    return rows * cols * 2 + ceilDiv(rows, t.bfpBlockRows) * cols;
+    return rows * cols * 2 + ceilDiv(rows, bfpBlock(t)) * cols;
   return rows * std::ceil(cols / 8) * p.planes;
 }
 

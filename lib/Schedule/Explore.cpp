@@ -57,13 +57,13 @@ void Explorer::change(MacSchedule &s) {
   case 2: {
     int64_t unit = pick(0, 1) ? t.macroCols : 16;
     s.n = std::clamp<int64_t>(pick(1, t.arrayCols() / unit) * unit, 1,
-                              p.n * groupsPerTile(p, t.arrayRows(), t.arrayCols()));
+                              p.n * groupsPerTile(p, t));
     break;
   }
   case 3: {
     int64_t unit = pick(0, 1) ? t.macroRows : 16;
     s.kChannels = std::clamp<int64_t>(pick(1, t.arrayRows() / unit) * unit, 1,
-                                      p.channels * groupsPerTile(p, t.arrayRows(), t.arrayCols()));
+                                      p.channels * groupsPerTile(p, t));
     break;
   }
   case 4: {
@@ -89,7 +89,7 @@ void Explorer::run() {
     MacSchedule s = result.best;
     for (int64_t changes = pick(1, 3); changes > 0; --changes)
       change(s);
-    int64_t rows = std::min(s.kChannels, p.channels * groupsPerTile(p, t.arrayRows(), t.arrayCols()));
+    int64_t rows = std::min(s.kChannels, p.channels * groupsPerTile(p, t));
     for (int64_t kernel : s.kKernel)
       rows *= kernel;
     if (rows > t.arrayRows())

@@ -130,9 +130,7 @@ void RegionSimulation::cut() {
     for (int64_t begin = 0; begin < size; begin += s.m[i]) {
       int64_t rows = std::min(s.m[i], size - begin);
       int64_t first = dim.kernel == 1 ? begin : begin * dim.step;
-      int64_t need = dim.kernel == 1 ? rows
-                                     : (rows - 1) * dim.step +
-                                           (dim.kernel - 1) * dim.dilation + 1;
+      int64_t need = windowExtent(dim, rows, dim.kernel);
       int64_t fresh = first + need - std::max(first, covered);
       covered = first + need;
       pieces.push_back({rows, need, fresh});
@@ -172,7 +170,9 @@ void RegionSimulation::cut() {
 RegionSimulation::Loaded RegionSimulation::loadPatch(int instance, int64_t sub,
                                                      size_t tile, size_t k) {
   int64_t channel = kTiles[k].channel;
-  int64_t chunk = g.patchPerK ? channel / s.kChannels : 0;
+  int64_t chunk = g.patchPerKernel ? int64_t(k)
+                  : g.patchPerK    ? channel / s.kChannels
+                                   : 0;
   auto [slot, present] = patches.lookup(
       {instance, sub, g.sharedPatch ? -1 : int64_t(tile), chunk});
   std::vector<uint32_t> &parts = patchParts[slot];
@@ -194,9 +194,10 @@ RegionSimulation::Loaded RegionSimulation::loadPatch(int instance, int64_t sub,
       after.on(Vector, rowsBefore[need]);
     int64_t channels =
         std::min(g.loadChannels, g.patchChannels - load * g.loadChannels);
-    double bytes =
-        (g.sharedPatch ? mTiles[tile].fresh : mTiles[tile].positions) *
-        double(channels) * p.actBytes;
+    double positions = g.sharedPatch      ? mTiles[tile].fresh
+                       : g.patchPerKernel ? g.patchPositions
+                                          : mTiles[tile].positions;
+    double bytes = positions * double(channels) * p.actBytes;
     parts[part] = push(Load,
                        make(t.dmaStartupCycles + t.l2LatencyCycles,
                             bytes / t.dmaBytesPerCycle, {bytes, 0, bytes, 0}),

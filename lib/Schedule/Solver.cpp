@@ -34,6 +34,7 @@ private:
   std::vector<std::vector<int64_t>> mTiles() const;
   void consider(MacSchedule s);
   void decide();
+  void enumerate();
 
   const MacProblem &p;
   const TargetSpec &t;
@@ -41,17 +42,38 @@ private:
   SearchResult result;
   std::vector<Candidate> candidates;
   bool found = false;
+  bool small = false; ///< Halve tiles down to one row, channel, column.
 };
 
 int64_t roundDown(int64_t value, int64_t unit) {
   return value < unit ? value : value / unit * unit;
 }
 
+/// Numbers of cores to try: all of few, eighths apart of many, all together.
+std::vector<int64_t> coreCounts(int64_t cores) {
+  std::vector<int64_t> counts;
+  constexpr int64_t few = 16;
+  for (int64_t n = 1; n < cores; n += n < few ? 1 : n / 8)
+    counts.push_back(n);
+  counts.push_back(cores);
+  return counts;
+}
+
+/// Part sizes of a kernel dimension: all of a small one, else halves.
+std::vector<int64_t> kernelParts(int64_t kernel) {
+  std::vector<int64_t> sizes;
+  constexpr int64_t small = 16;
+  for (int64_t size = 2; size < std::min(kernel, small); ++size)
+    sizes.push_back(size);
+  for (int64_t size = (kernel + 1) / 2; size >= small; size = (size + 1) / 2)
+    sizes.push_back(size);
+  return sizes;
+}
+
 /// Kernel parts: all positions, one row of them, one position; for each the
 /// most channels that fit, and macro-aligned smaller counts.
 std::vector<Search::KTile> Search::kTiles() const {
-  int64_t channels =
-      p.channels * groupsPerTile(p, t.arrayRows(), t.arrayCols());
+  int64_t channels = p.channels * groupsPerTile(p, t);
   bool grouped = channels != p.channels;
   std::vector<std::vector<int64_t>> kernels;
   std::vector<int64_t> whole, ones(p.m.size(), 1);
@@ -64,8 +86,9 @@ std::vector<Search::KTile> Search::kTiles() const {
       part[i] = 1;
     kernels.push_back(part);
     // Several rows of the kernel.
-    for (int64_t rows = 2; cut + 1 < p.m.size() && rows < p.m[cut + 1].kernel;
-         ++rows) {
+    if (cut + 1 == p.m.size())
+      continue;
+    for (int64_t rows : kernelParts(p.m[cut + 1].kernel)) {
       part[cut + 1] = rows;
       kernels.push_back(part);
     }
@@ -96,14 +119,16 @@ std::vector<Search::KTile> Search::kTiles() const {
       for (int64_t macros = 1; macros <= t.macrosDown; ++macros)
         counts.push_back(
             std::clamp<int64_t>(macros * t.macroRows / positions, 1, channels));
+      for (int64_t few = std::min(most, channels) / 2; small && few; few /= 2)
+        counts.push_back(few);
     }
     for (int64_t count : counts) {
       // numerics B2: blocks come channel block by channel block, each over all
       // kernel positions.
       if (p.bfp && kernelSize > 1)
-        count = std::min<int64_t>(count, t.bfpBlockRows);
+        count = std::min<int64_t>(count, bfpBlock(t));
       else if (p.bfp && count < channels)
-        count = roundDown(count, t.bfpBlockRows);
+        count = roundDown(count, bfpBlock(t));
       if (seen.insert({count, kernel}).second)
         tiles.push_back({count, kernel, count * positions});
     }
@@ -112,12 +137,12 @@ std::vector<Search::KTile> Search::kTiles() const {
 }
 
 std::vector<int64_t> Search::nTiles() const {
-  int64_t n = p.n * groupsPerTile(p, t.arrayRows(), t.arrayCols());
+  int64_t n = p.n * groupsPerTile(p, t);
   std::set<int64_t> sizes;
   for (int64_t macros = 1; macros <= t.macrosAcross; ++macros)
     sizes.insert(std::min<int64_t>(n, macros * t.macroCols));
   // Equal shares for the cores, aligned to macros where possible.
-  for (int64_t cores = 1; cores <= t.coresPerChip; ++cores) {
+  for (int64_t cores : coreCounts(t.coresPerChip)) {
     int64_t share = (n + cores - 1) / cores;
     if (share <= t.arrayCols())
       sizes.insert(share);
@@ -125,6 +150,8 @@ std::vector<int64_t> Search::nTiles() const {
     sizes.insert(
         std::min<int64_t>(t.arrayCols(), (share + pieces - 1) / pieces));
   }
+  for (int64_t few = t.arrayCols() / 2; small && few; few /= 2)
+    sizes.insert(std::min(n, few));
   return {sizes.rbegin(), sizes.rend()};
 }
 
@@ -153,7 +180,9 @@ std::vector<std::vector<int64_t>> Search::mTiles() const {
 }
 
 void Search::consider(MacSchedule s) {
-  if (!validate(p, s, t).ok()) {
+  // A patch that leaves the next region no room is legal, but a last resort.
+  if (!validate(p, s, t).ok() ||
+      (!small && Tiling(p, s, t).patchBytes > l1Budget(t))) {
     ++result.pruned;
     return;
   }
@@ -199,12 +228,13 @@ void Search::decide() {
     explore(p, t, o, result);
 }
 
-absl::StatusOr<SearchResult> Search::run() {
-  int64_t subs =
-      p.batch * p.groups / groupsPerTile(p, t.arrayRows(), t.arrayCols());
+void Search::enumerate() {
+  int64_t subs = p.batch * p.groups / groupsPerTile(p, t);
   std::vector<std::pair<Split, int64_t>> splits = {{Split::None, 1}};
-  if (o.splitCores && t.coresPerChip > 1)
-    for (int64_t cores = 2; cores <= t.coresPerChip; ++cores) {
+  if (o.splitCores)
+    for (int64_t cores : coreCounts(t.coresPerChip)) {
+      if (cores == 1)
+        continue;
       if (p.m[splitDim(p)].size >= cores)
         splits.push_back({Split::M, cores});
       splits.push_back({Split::N, cores});
@@ -242,12 +272,23 @@ absl::StatusOr<SearchResult> Search::run() {
         }
       }
     }
-  if (!found)
+}
+
+absl::StatusOr<SearchResult> Search::run() {
+  enumerate();
+  if (!found) {
+    small = true;
+    enumerate();
+  }
+  if (!found) {
+    int64_t least = p.bfp ? std::min(p.channels, bfpBlock(t)) : 1;
     return absl::ResourceExhaustedError(absl::StrCat(
-        "no tile fits the target: one row needs ", p.channels * p.actBytes,
-        " bytes of L1 (", l1Budget(t),
-        " are available) or an accumulator row exceeds ACC (", t.accBytes,
-        " bytes); choose a target with larger memories"));
+        "no tile fits the target: one row of ", least, " channels takes ",
+        alignedBytes(least * p.actBytes), " bytes of L1, one bias ",
+        alignedBytes(4), "; L1 has ", t.l1Bytes, ", ACC ", t.accBytes,
+        "; choose a target with larger memories",
+        p.bfp ? " or a smaller bfp_block_rows" : ""));
+  }
   decide();
   result.best.bound = static_cast<int64_t>(
       lowerBound(p, t, p.computedWeights ? Home::L2 : o.weights));

@@ -17,13 +17,8 @@ size_t splitDim(const MacProblem &p) {
   return best;
 }
 
-int64_t l1Budget(const TargetSpec &t) {
-  // A little under a half: parameters and epilogue buffers need room as well.
-  return static_cast<int64_t>(t.l1Bytes) * 7 / 16;
-}
-
 int64_t accMultiplierBytes(const MacProblem &p, const TargetSpec &t) {
-  int64_t bytes = p.bfp ? 0 : p.n * p.groups * 4;
+  int64_t bytes = p.bfp ? 0 : alignedBytes(p.n * p.groups * 4);
   return bytes <= static_cast<int64_t>(t.accBytes) / 16 ? bytes : 0;
 }
 
@@ -35,7 +30,7 @@ int64_t channelsPerLoad(int64_t positions, int64_t kChannels,
 }
 
 Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
-  int64_t perTile = groupsPerTile(p, t.arrayRows(), t.arrayCols());
+  int64_t perTile = groupsPerTile(p, t);
   chunks = p.groups / perTile;
   chunkChannels = p.channels * perTile;
   chunkN = p.n * perTile;
@@ -56,6 +51,7 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   kTiles = ceilDiv(chunkChannels, s.kChannels);
   kTileRows = std::min(s.kChannels, chunkChannels);
   double allPositions = 1;
+  double partPositions = 1; // one k tile's
   for (size_t i = 0; i < p.m.size(); ++i) {
     const MDim &m = p.m[i];
     kRowsTotal *= m.kernel;
@@ -66,13 +62,9 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
     rowsPerCore *= size;
     mTilesPerCore *= ceilDiv(size, tile);
     maxTileRows *= tile;
-    auto needs = [&](int64_t rows) {
-      return m.kernel == 1
-                 ? rows
-                 : (rows - 1) * m.step + (m.kernel - 1) * m.dilation + 1;
-    };
-    patchPositions *= needs(tile);
-    allPositions *= needs(size);
+    patchPositions *= windowExtent(m, tile, m.kernel);
+    allPositions *= windowExtent(m, size, m.kernel);
+    partPositions *= windowExtent(m, tile, std::min(s.kKernel[i], m.kernel));
   }
   int64_t distinct = mTilesPerCore;
   int64_t whole =
@@ -82,15 +74,27 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   sharedPatch = allBytes * std::min<int64_t>(2, subPerCore) <= budget;
   int64_t kChunks = ceilDiv(chunkChannels, s.kChannels);
   patchPerK = !sharedPatch && whole * 2 > budget && kChunks > 1;
-  patchChannels =
-      patchPerK ? std::min(s.kChannels, chunkChannels) : chunkChannels;
-  patchBytes =
-      static_cast<int64_t>(patchPositions) * patchChannels * p.actBytes;
-  if (patchPerK)
+  int64_t kTileChannels = std::min(s.kChannels, chunkChannels);
+  patchChannels = patchPerK ? kTileChannels : chunkChannels;
+  double channelBytes = double(patchChannels) * p.actBytes;
+  patchPerKernel = !sharedPatch && patchPositions * channelBytes > budget;
+  if (patchPerKernel) {
+    patchPerK = true;
+    patchPositions = partPositions;
+    patchChannels = kTileChannels;
+    distinct *= kTiles;
+  } else if (patchPerK) {
     distinct *= kChunks;
+  }
+  patchBytes = alignedBytes(static_cast<int64_t>(patchPositions) *
+                            patchChannels * p.actBytes);
+  if (sharedPatch)
+    patchBytes = alignedBytes(static_cast<int64_t>(allBytes));
   int64_t slots = std::min<int64_t>(maxPatchSlots,
                                     budget / std::max<int64_t>(1, patchBytes));
-  patchSlots = std::max<int64_t>(1, std::min(slots, distinct * subPerCore));
+  patchSlots =
+      std::clamp<int64_t>((sharedPatch ? 1 : distinct) * subPerCore, 1,
+                          std::max<int64_t>(1, slots));
   auto tilePositions = static_cast<int64_t>(patchPositions);
   patchesStay = sharedPatch || distinct <= slots;
   if (sharedPatch) // every position once, in as many parts as there are tiles
@@ -98,7 +102,7 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   loadChannels = sharedPatch ? channelsPerLoad(tilePositions, s.kChannels,
                                                chunkChannels, p.actBytes)
                              : patchChannels;
-  accTileBytes = maxTileRows * std::min(s.n, chunkN) * 4;
+  accTileBytes = alignedBytes(maxTileRows * std::min(s.n, chunkN) * 4);
   accSlots = (static_cast<int64_t>(t.accBytes) - accMultiplierBytes(p, t)) /
              std::max<int64_t>(1, accTileBytes);
   accSlots = std::min<int64_t>(accSlots / std::max<int64_t>(1, s.accBlock), 2);

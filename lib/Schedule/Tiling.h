@@ -27,9 +27,10 @@ struct Tiling {
   bool sharedPatch = false;  ///< One patch for all tiles of a core.
   double patchPositions = 1; ///< That a load brings.
   int64_t patchChannels = 1;
-  bool patchPerK = false;   ///< A patch holds one k tile's channels only.
-  bool patchesStay = false; ///< L1 holds all patches of a sub-problem.
-  int64_t loadChannels = 1; ///< That one transfer brings.
+  bool patchPerK = false;      ///< A patch holds one k tile's channels only.
+  bool patchPerKernel = false; ///< ... and its kernel positions' inputs only.
+  bool patchesStay = false;    ///< L1 holds all patches of a sub-problem.
+  int64_t loadChannels = 1;    ///< That one transfer brings.
   int64_t patchSlots = 1;
   int64_t patchBytes = 0;
   int64_t accTileBytes = 0, accSlots = 1;

@@ -21,16 +21,16 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
                   p.m.size(), " row dimensions");
   // Attributes may be edited by hand: no product below may overflow.
   int64_t rows = 1, arrayRows = std::min<int64_t>(s.kChannels, t.arrayRows()),
-          positions = 1, patch = 1;
+          positions = 1, window = 1, part = 1;
   for (size_t i = 0; i < s.m.size(); ++i) {
     if (s.m[i] < 1 || s.kKernel[i] < 1)
       return broken("tile of dimension ", i, " is not positive");
     int64_t tile = std::min(s.m[i], p.m[i].size);
     rows *= tile;
-    positions *= std::min(s.kKernel[i], p.m[i].kernel);
-    patch *= p.m[i].kernel == 1 ? tile
-                                : (tile - 1) * p.m[i].step +
-                                      (p.m[i].kernel - 1) * p.m[i].dilation + 1;
+    int64_t kernel = std::min(s.kKernel[i], p.m[i].kernel);
+    positions *= kernel;
+    window *= windowExtent(p.m[i], tile, p.m[i].kernel);
+    part *= windowExtent(p.m[i], tile, kernel);
   }
   arrayRows *= positions;
   if (s.n < 1 || s.n > t.arrayCols())
@@ -44,14 +44,25 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   int64_t kernelSize = 1;
   for (const MDim &dim : p.m)
     kernelSize *= dim.kernel;
-  if (p.bfp && kernelSize > 1 && s.kChannels > t.bfpBlockRows)
+  if (p.bfp && kernelSize > 1 && s.kChannels > bfpBlock(t))
     return broken("k tile of ", s.kChannels, " channels over ", kernelSize,
-                  " kernel positions; blocks of ", t.bfpBlockRows,
+                  " kernel positions; blocks of ", bfpBlock(t),
                   " channels must not be reordered (numerics B2)");
-  if (p.bfp && s.kChannels % t.bfpBlockRows && s.kChannels < p.channels)
+  if (p.bfp && s.kChannels % bfpBlock(t) && s.kChannels < p.channels)
     return broken("k tile of ", s.kChannels, " channels cuts a block of ",
-                  t.bfpBlockRows, " (numerics B2)");
-  int64_t perTile = groupsPerTile(p, t.arrayRows(), t.arrayCols());
+                  bfpBlock(t), " (numerics B2)");
+  // Kernel positions come row by row: single ones of the outer dimensions, a
+  // part of one, all of the inner ones.
+  bool inPart = false;
+  for (size_t i = p.m.size(); p.bfp && i-- > 0;) {
+    if (inPart && s.kKernel[i] > 1 && p.m[i].kernel > 1)
+      return broken("k tile takes ", s.kKernel[i],
+                    " kernel positions of dimension ", i,
+                    " but not all of those inside; blocks must not be "
+                    "reordered (numerics B2)");
+    inPart |= s.kKernel[i] < p.m[i].kernel;
+  }
+  int64_t perTile = groupsPerTile(p, t);
   if (perTile > 1 && s.kChannels < p.channels * perTile)
     return broken("k tile of ", s.kChannels, " channels; ", perTile,
                   " groups of ", p.channels, " channels share a tile");
@@ -67,15 +78,24 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   int64_t room = (t.macrosDown / down) * (t.macrosAcross / across);
   if (s.copies < 1 || s.copies > room)
     return broken("copies = ", s.copies, "; the array has room for ", room);
-  int64_t acc = rows * s.n * 4 * std::min<int64_t>(s.accBlock, t.accBytes) +
-                accMultiplierBytes(p, t);
+  int64_t n = std::min(s.n, p.n * perTile);
+  int64_t acc =
+      alignedBytes(rows * n * 4) * std::min<int64_t>(s.accBlock, t.accBytes) +
+      accMultiplierBytes(p, t);
   if (s.accBlock < 1 || acc > static_cast<int64_t>(t.accBytes))
     return broken("accumulators and multipliers take ", acc, " bytes; ACC has ",
                   t.accBytes);
-  int64_t patchBytes = patch * s.kChannels * p.actBytes;
-  if (patchBytes > l1Budget(t))
-    return broken("an activation tile takes ", patchBytes,
-                  " bytes; a region may take ", l1Budget(t), " of L1");
+  // A patch is the whole window of a k tile's channels, or, where that is too
+  // much, what the k tile's kernel positions read; beside it lies the bias.
+  int64_t channelBytes =
+      std::min(s.kChannels, p.channels * perTile) * p.actBytes;
+  int64_t patch = alignedBytes(window * channelBytes);
+  if (patch > l1Budget(t))
+    patch = alignedBytes(part * channelBytes);
+  int64_t bias = alignedBytes(n * 4);
+  if (patch + bias > static_cast<int64_t>(t.l1Bytes))
+    return broken("an activation tile takes ", patch, " bytes and its bias ",
+                  bias, "; L1 has ", t.l1Bytes);
   return absl::OkStatus();
 }
 

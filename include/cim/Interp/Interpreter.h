@@ -27,6 +27,9 @@ struct TensorValue {
 struct InterpretOptions {
   /// Called for every tensor an op of the function's body produces.
   std::function<void(mlir::Value, const TensorValue &)> observer;
+  /// If set, only ops that a result it accepts depends on are executed, and no
+  /// results are returned: an observer needs no more.
+  std::function<bool(mlir::Value)> wanted;
   /// Float convolutions and products through oneDNN: not bit-exact, for
   /// calibration only.
   bool fastFloat = false;

@@ -12,6 +12,10 @@
 #include <string>
 #include <vector>
 
+namespace cim {
+struct TargetSpec;
+}
+
 namespace cim::schedule {
 
 /// A dimension of output rows. Input coordinate of output position o and kernel
@@ -69,9 +73,28 @@ struct MacSchedule {
 };
 
 /// Groups whose weights share a tile as a block-diagonal matrix: as many as the
-/// array has room for, when one group leaves most of it empty.
-int64_t groupsPerTile(const MacProblem &problem, int64_t arrayRows,
-                      int64_t arrayCols);
+/// array has room for, when one group leaves most of it empty, and as L1 holds
+/// the channels of.
+int64_t groupsPerTile(const MacProblem &problem, const TargetSpec &target);
+
+/// Rows of a block of block floating point: those of the target, or all of an
+/// array that has fewer (numerics B2).
+int64_t bfpBlock(const TargetSpec &target);
+
+/// L1 bytes the activation patches of one region may take (docs/schedule.md):
+/// the next region's loads find room beside them. For cost model, validator and
+/// lowering alike.
+int64_t l1Budget(const TargetSpec &target);
+
+/// Bytes a buffer takes in L1 and ACC, where addresses are aligned.
+inline int64_t alignedBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Input positions that `rows` outputs of a dimension read through `kernel` of
+/// its kernel positions. One position needs none of those between two steps.
+inline int64_t windowExtent(const MDim &dim, int64_t rows, int64_t kernel) {
+  return kernel == 1 ? rows
+                     : (rows - 1) * dim.step + (kernel - 1) * dim.dilation + 1;
+}
 
 } // namespace cim::schedule
 

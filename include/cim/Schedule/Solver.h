@@ -60,11 +60,6 @@ std::optional<double> simulate(const MacProblem &problem,
 double lowerBound(const MacProblem &problem, const TargetSpec &target,
                   Home home);
 
-/// L1 bytes the activation patches of one region may take (docs/schedule.md):
-/// the next region's loads find room beside them. For cost model, validator and
-/// lowering alike.
-int64_t l1Budget(const TargetSpec &target);
-
 /// Explains the first rule a schedule breaks.
 absl::Status validate(const MacProblem &problem, const MacSchedule &schedule,
                       const TargetSpec &target);

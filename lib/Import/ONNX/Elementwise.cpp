@@ -126,15 +126,27 @@ Handler variadic(BinaryBody body,
         broadcastInputs(n, std::max<size_t>(n.numInputs(), 1));
     if (failed(shape) || failed(needSameType(n, 0, n.numInputs())))
       return failure();
+    // A vector kernel takes few operands (device.md D4.7): fold in groups.
+    constexpr size_t group = 8;
     SmallVector<Value> inputs = n.values();
-    n.setOutput(0, n.e.map(inputs, *shape, n.element(0),
-                           [&](Scalars &s, ValueRange args) {
-                             Value acc = args[0];
-                             for (Value arg : args.drop_front())
-                               acc = body(s, acc, arg, n.isUnsigned(0));
-                             return finish(s, acc, args.size());
-                           }));
-    return success();
+    size_t count = inputs.size();
+    while (true) {
+      size_t taken = std::min(inputs.size(), group);
+      bool isLast = taken == inputs.size();
+      Value folded = n.e.map(ArrayRef<Value>(inputs).take_front(taken), *shape,
+                             n.element(0), [&](Scalars &s, ValueRange args) {
+                               Value acc = args[0];
+                               for (Value arg : args.drop_front())
+                                 acc = body(s, acc, arg, n.isUnsigned(0));
+                               return isLast ? finish(s, acc, count) : acc;
+                             });
+      if (isLast) {
+        n.setOutput(0, folded);
+        return success();
+      }
+      inputs.erase(inputs.begin(), inputs.begin() + taken - 1);
+      inputs[0] = folded;
+    }
   };
 }
 

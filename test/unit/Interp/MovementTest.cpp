@@ -205,6 +205,31 @@ TEST_F(MovementTest, RegionsAndObserver) {
             (std::vector<std::string>{"tensor.collapse_shape", "cim.region"}));
 }
 
+TEST_F(MovementTest, OnlyWhatIsWantedRuns) {
+  std::vector<std::string> seen;
+  InterpretOptions options;
+  options.observer = [&](mlir::Value value, const TensorValue &) {
+    seen.push_back(value.getDefiningOp()->getName().getStringRef().str());
+  };
+  options.wanted = [](mlir::Value value) {
+    return value.getDefiningOp<mlir::tensor::ExtractSliceOp>() != nullptr;
+  };
+  // The slice needs the first reshape; the second one nobody wants.
+  EXPECT_TRUE(run(std::string(kPrefix) + R"(tensor<6xi32> {
+    %f = tensor.collapse_shape %x [[0, 1]] : tensor<2x3xi32> into tensor<6xi32>
+    %s = tensor.extract_slice %f[1] [2] [1] : tensor<6xi32> to tensor<2xi32>
+    %g = tensor.expand_shape %f [[0, 1]] output_shape [3, 2]
+         : tensor<6xi32> into tensor<3x2xi32>
+    %h = tensor.collapse_shape %g [[0, 1]] : tensor<3x2xi32> into tensor<6xi32>
+    return %h : tensor<6xi32>
+  })",
+                  {toBytes(kX)}, options)
+                  .empty());
+  EXPECT_EQ(error, "");
+  EXPECT_EQ(seen, (std::vector<std::string>{"tensor.collapse_shape",
+                                            "tensor.extract_slice"}));
+}
+
 TEST_F(MovementTest, InputTypesAreChecked) {
   parse("func.func @main(%x: tensor<2xi32>) { return }");
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &d) {

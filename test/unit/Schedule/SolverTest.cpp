@@ -250,9 +250,18 @@ const Broken broken[] = {
     {"an activation tile takes",
      [](MacProblem &p, MacSchedule &s) {
        p.m[0].size = s.m[0] = 8;
-       p.m[0].step = 100;
+       p.m[0].step = 300;
+       p.m[0].kernel = s.kKernel[0] = 2;
+       s.kChannels = 8;
+     }},
+    {"not all of those inside",
+     [](MacProblem &p, MacSchedule &s) {
+       p.bfp = true;
+       p.channels = s.kChannels = 8;
+       p.m.push_back(MDim{.size = 1, .kernel = 2, .inSize = 2});
        p.m[0].kernel = 2;
-       s.kKernel[0] = 1;
+       s.m = {1, 1};
+       s.kKernel = {2, 1};
      }},
 };
 INSTANTIATE_TEST_SUITE_P(Rules, ValidatorTest, testing::ValuesIn(broken));
@@ -270,21 +279,65 @@ TEST(SolverErrorTest, TooSmallTargetsAreNamed) {
   EXPECT_TRUE(absl::StrContains(result.status().message(), "L1"));
 }
 
+/// Every product has a schedule on every target that can hold one row of a
+/// block and one column.
+TEST(SolverErrorTest, SmallTargetsAreLargeEnough) {
+  std::mt19937 random(3);
+  for (int i = 0; i < 300; ++i) {
+    MacProblem p = randomProblem(random);
+    if (below(random, 4) == 0) // windows that L1 cannot hold
+      p.m.back().kernel = p.m.back().inSize = pick(random, {40, 700});
+    TargetSpec t = *TargetSpec::load("tiny");
+    t.macroRows = static_cast<uint32_t>(pick(random, {1, 3, 16}));
+    t.macroCols = static_cast<uint32_t>(pick(random, {1, 8, 25}));
+    t.macrosDown = static_cast<uint32_t>(pick(random, {1, 4}));
+    t.macrosAcross = static_cast<uint32_t>(pick(random, {1, 3}));
+    t.planeSkipColumns = 1;
+    t.accBytes =
+        static_cast<uint32_t>(std::max<int64_t>(64, 4 * t.arrayCols()));
+    t.l1Bytes = 1024;
+    ASSERT_TRUE(t.validate().ok()) << t.validate();
+    SearchOptions o = randomOptions(random);
+    absl::StatusOr<SearchResult> result = solve(p, t, o);
+    ASSERT_TRUE(result.ok()) << i << ": " << result.status();
+    EXPECT_TRUE(validate(p, result->best, t).ok());
+  }
+}
+
+TargetSpec arrayOf(uint32_t rows, uint32_t cols) {
+  TargetSpec t = *TargetSpec::load("tiny");
+  t.macroRows = rows;
+  t.macroCols = cols;
+  t.macrosDown = t.macrosAcross = 1;
+  return t;
+}
+
+TEST(BlockTest, FitsTheArray) {
+  TargetSpec t = arrayOf(64, 64);
+  t.bfpBlockRows = 64;
+  EXPECT_EQ(bfpBlock(t), 64);
+  t.macroRows = 20;
+  EXPECT_EQ(bfpBlock(t), 20);
+}
+
 TEST(GroupsPerTileTest, FillsTheArrayWithWholeGroups) {
   MacProblem p;
   p.m = {MDim{.size = 8, .kernel = 3, .inSize = 10}};
   p.groups = 12;
   p.channels = p.n = 1;
   // 3 rows and 1 column a group; 12 groups in 36 rows.
-  EXPECT_EQ(groupsPerTile(p, 64, 64), 12);
-  EXPECT_EQ(groupsPerTile(p, 32, 32), 6); // 10 fit, 6 divides 12
-  EXPECT_EQ(groupsPerTile(p, 64, 5), 4);
-  EXPECT_EQ(groupsPerTile(p, 2, 64), 1); // a group that must be split
+  EXPECT_EQ(groupsPerTile(p, arrayOf(64, 64)), 12);
+  EXPECT_EQ(groupsPerTile(p, arrayOf(32, 32)), 6); // 10 fit, 6 divides 12
+  EXPECT_EQ(groupsPerTile(p, arrayOf(64, 5)), 4);
+  EXPECT_EQ(groupsPerTile(p, arrayOf(2, 64)), 1); // a group that must be split
+  TargetSpec little = arrayOf(64, 64);
+  little.l1Bytes = 50; // 21 bytes are a region's, a group's window takes 3
+  EXPECT_EQ(groupsPerTile(p, little), 6);
   p.bfp = true; // blocks must not hold other groups' zeros
-  EXPECT_EQ(groupsPerTile(p, 64, 64), 1);
+  EXPECT_EQ(groupsPerTile(p, arrayOf(64, 64)), 1);
   p.bfp = false;
   p.groups = 1;
-  EXPECT_EQ(groupsPerTile(p, 64, 64), 1);
+  EXPECT_EQ(groupsPerTile(p, arrayOf(64, 64)), 1);
 }
 
 } // namespace
