@@ -6,6 +6,13 @@
 
 namespace cim {
 
+const char *name(PathCause cause) {
+  static constexpr const char *names[] = {"startup", "work",  "dram",
+                                          "l2",      "local", "link"};
+  static_assert(std::size(names) == kPathCauses);
+  return names[static_cast<size_t>(cause)];
+}
+
 const char *name(FaultCode code) {
   switch (code) {
   case FaultCode::OutOfRange:

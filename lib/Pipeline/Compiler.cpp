@@ -17,12 +17,14 @@
 #include "cim/Schedule/Estimate.h"
 #include "cim/Schedule/Problem.h"
 #include "cim/Support/Version.h"
+#include "dialects/CIMISA/IR/CIMISA.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
 
@@ -237,7 +239,14 @@ static std::optional<Phase> parseSaved(StringRef path, MLIRContext &context,
     }
     return success();
   });
-  result.module = parseSourceFile<ModuleOp>(path, &context);
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  if (!buffer) {
+    error = path.str() + ": cannot open: " + buffer.getError().message();
+    return std::nullopt;
+  }
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  result.module = parseSourceFile<ModuleOp>(sources, &context);
   if (!result.module) {
     if (error.empty())
       error = path.str() + ": cannot be read as MLIR";
@@ -246,6 +255,9 @@ static std::optional<Phase> parseSaved(StringRef path, MLIRContext &context,
   auto attr = (*result.module)->getAttrOfType<StringAttr>("cim.phase");
   std::optional<Phase> phase =
       attr ? parsePhase(attr.getValue()) : std::nullopt;
+  // What cim-translate disassembles says it by its only op.
+  if (!attr && !result.module->getOps<isa::ProgramOp>().empty())
+    phase = Phase::Isa;
   if (!phase)
     error = path.str() + ": the module has no attribute cim.phase; add e.g. "
                          "cim.phase = \"normalize\" to say what it holds";

@@ -105,8 +105,17 @@ Json layers(const Program &program, const StageStats &stats) {
     uint64_t cycles = i < added.size() ? added[i] : 0;
     LayerLimit limit = layerLimit(program, layer);
     Json busy = Json::object();
-    for (size_t e = 0; e < 5; ++e)
+    Json critical = Json::object();
+    for (size_t e = 0; e < 5; ++e) {
       busy[name(static_cast<Engine>(e))] = layer.engine[e].busyCycles;
+      Json causes = Json::object();
+      for (size_t c = 0; c < kPathCauses; ++c)
+        causes[name(static_cast<PathCause>(c))] = layer.critical[e][c];
+      critical[name(static_cast<Engine>(e))] = std::move(causes);
+    }
+    std::string note = layerNote(info, layer);
+    if (!info.note.empty())
+      note = note.empty() ? info.note : info.note + "; " + note;
     json.push_back({{"name", info.name},
                     {"op", info.op},
                     {"format", info.format},
@@ -121,13 +130,14 @@ Json layers(const Program &program, const StageStats &stats) {
                     {"utilization", share(static_cast<double>(layer.bitMacs),
                                           lanes * static_cast<double>(cycles))},
                     {"busy_cycles", std::move(busy)},
+                    {"critical_cycles", std::move(critical)},
                     {"limited_by", limit.name},
                     {"limited_share", limit.share},
                     {"dram_bytes", layer.dramBytes},
                     {"l2_bytes", layer.l2Bytes},
                     {"energy_j", layer.energyJ},
                     {"schedule", info.schedule},
-                    {"note", info.note}});
+                    {"note", note}});
   }
   return json;
 }

@@ -84,7 +84,6 @@ std::string layerRow(const Program &program, const LayerInfo &info,
   double slots = static_cast<double>(target.arrayRows()) * target.arrayCols() *
                  target.coresPerChip * target.chips *
                  static_cast<double>(cycles);
-  LayerLimit limit = layerLimit(program, layer);
   return absl::StrFormat(
       "  %-24s %-8s %-7s %10d %5.1f %10d %8s %6.1f %9s  %s\n",
       clip(info.name, 24), clip(info.op, 8), clip(info.format, 7), cycles,
@@ -94,9 +93,7 @@ std::string layerRow(const Program &program, const LayerInfo &info,
       info.predictedCycles, scaled(static_cast<double>(layer.macs), ""),
       slots > 0 ? 100 * static_cast<double>(layer.bitMacs) / slots : 0.0,
       scaled(static_cast<double>(layer.dramBytes), "B"),
-      limit.name.empty()
-          ? std::string("-")
-          : absl::StrFormat("%s %.0f %%", limit.name, 100 * limit.share));
+      layerNote(info, layer));
 }
 
 } // namespace
@@ -119,7 +116,7 @@ std::string reportText(const Program &program, const Profile &profile,
   absl::StrAppendFormat(&text,
                         "  %-24s %-8s %-7s %10s %5s %10s %8s %6s %9s  %s\n",
                         "layer", "op", "format", "cycles", "%", "predicted",
-                        "MACs", "array%", "DRAM", "limited by");
+                        "MACs", "array%", "DRAM", "time goes to");
   for (size_t i : order)
     text += layerRow(program, program.layers[i], steady.layers[i], added[i],
                      steady.cycles);

@@ -4,6 +4,7 @@
 #include "cim/Support/File.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -105,25 +106,57 @@ absl::StatusOr<std::string> readFile(const std::string &path,
   return bytes;
 }
 
+/// Writes everything and closes: some file systems report a full disk only
+/// then.
+static absl::Status writeParts(Descriptor &file, const std::string &path,
+                               const std::vector<std::string_view> &parts) {
+  for (std::string_view part : parts)
+    CIM_RETURN_IF_ERROR(writeAll(file.fd, part, path));
+  int fd = file.fd;
+  file.fd = -1;
+  if (::close(fd) != 0)
+    return systemError(path, "cannot write", errno);
+  return absl::OkStatus();
+}
+
+/// A device or a pipe.
+static absl::Status writeSpecial(const std::string &path,
+                                 const std::vector<std::string_view> &parts) {
+  Descriptor file;
+  file.fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file.fd < 0)
+    return systemError(path, "cannot open", errno);
+  return writeParts(file, path, parts);
+}
+
 absl::Status writeFileAtomic(const std::string &path,
                              const std::vector<std::string_view> &parts) {
-  std::string temporary = path + ".tmpXXXXXX";
+  struct stat info;
+  std::string target = path;
+  if (::stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode))
+      return invalidArgument(path, ": is a folder; give the name of a file");
+    if (!S_ISREG(info.st_mode))
+      return writeSpecial(path, parts);
+    if (char *resolved = ::realpath(path.c_str(), nullptr)) {
+      target = resolved;
+      std::free(resolved);
+    }
+  }
+  std::string temporary = target + ".tmpXXXXXX";
   Descriptor file;
   file.fd = ::mkstemp(temporary.data());
   if (file.fd < 0)
     return systemError(path, "cannot create", errno);
-  absl::Status status;
-  for (std::string_view part : parts) {
-    status = writeAll(file.fd, part, path);
-    if (!status.ok())
-      break;
-  }
   // mkstemp makes private files; give the usual permissions.
   mode_t mask = ::umask(0);
   ::umask(mask);
-  if (status.ok() && ::fchmod(file.fd, 0666 & ~mask) != 0)
+  absl::Status status;
+  if (::fchmod(file.fd, 0666 & ~mask) != 0)
     status = systemError(path, "cannot set permissions", errno);
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
+  if (status.ok())
+    status = writeParts(file, path, parts);
+  if (status.ok() && ::rename(temporary.c_str(), target.c_str()) != 0)
     status = systemError(path, "cannot rename into place", errno);
   if (!status.ok())
     ::unlink(temporary.c_str());

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // cim-run: runs a program on the reference device.
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -249,6 +251,9 @@ absl::Status mainStatus(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   absl::Status status = mainStatus(argc, argv);
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && status.ok())
+    status = absl::UnavailableError(
+        absl::StrCat("standard output: cannot write: ", std::strerror(errno)));
   if (status.ok())
     return 0;
   std::fprintf(stderr, "%s\n", cim::errorLine(status).c_str());

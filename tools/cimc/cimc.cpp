@@ -3,7 +3,9 @@
 //
 // The compiler driver: a model in, a device program (or the IR of any phase)
 // out.
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <deque>
 
 #include "../CommandLine.h"
@@ -127,6 +129,24 @@ bool setOptions(const SharedOptions &shared, cim::CompileOptions &options,
   return shared.apply(options, error);
 }
 
+/// Keeps the file unless something could not be written: a full disk shows when
+/// the stream is flushed.
+int finish(llvm::ToolOutputFile &file, const std::string &path) {
+  file.os().flush();
+  if (std::error_code code = file.os().error()) {
+    file.os().clear_error();
+    // Half a file is removed; links and devices are not ours.
+    llvm::sys::fs::file_status status;
+    if (llvm::sys::fs::status(path, status, /*follow=*/false) ||
+        !llvm::sys::fs::is_regular_file(status))
+      file.keep();
+    return fail((path == "-" ? "standard output" : path) +
+                ": cannot be written: " + code.message());
+  }
+  file.keep();
+  return 0;
+}
+
 int writeIr(mlir::ModuleOp module) {
   std::string path = output.empty() ? "-" : output.getValue();
   std::error_code code;
@@ -144,8 +164,7 @@ int writeIr(mlir::ModuleOp module) {
     module->print(file.os(), flags);
     file.os() << "\n";
   }
-  file.keep();
-  return 0;
+  return finish(file, path);
 }
 
 llvm::json::Object compileFacts(const cim::CompileResult &result) {
@@ -188,8 +207,7 @@ int writeReport(const cim::CompileResult &result) {
   if (code)
     return fail(report + ": cannot be written: " + code.message());
   file.os() << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(json)));
-  file.keep();
-  return 0;
+  return finish(file, report);
 }
 
 void printSummary(const cim::CompileResult &result, const std::string &path) {
@@ -252,6 +270,9 @@ int main(int argc, char **argv) {
       return fail(std::string(written.message()));
     if (!quiet)
       printSummary(*result, path);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+      return fail(std::string("standard output: cannot write: ") +
+                  std::strerror(errno));
   }
   return report.empty() ? 0 : writeReport(*result);
 }

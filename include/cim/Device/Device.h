@@ -10,6 +10,7 @@
 #ifndef CIM_DEVICE_DEVICE_H
 #define CIM_DEVICE_DEVICE_H
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -78,6 +79,22 @@ struct EngineStats {
   uint64_t computeCycles = 0; ///< Durations had nothing been contended.
 };
 
+/// Why time passes on the critical path: the chain of instructions, each
+/// starting when the one before it has completed, that makes a stage as long as
+/// it is.
+enum class PathCause : uint8_t {
+  Startup, ///< Fixed latency of instructions (device.md section 4).
+  Work,    ///< The engine's own speed: array, lanes, write port, DMA channel.
+  Dram,    ///< Bandwidth of a memory, alone or shared with others.
+  L2,
+  Local, ///< L1 or ACC.
+  Link,
+};
+constexpr size_t kPathCauses = 6;
+const char *name(PathCause cause);
+/// Cycles by Engine and PathCause.
+using PathCycles = std::array<std::array<uint64_t, kPathCauses>, 5>;
+
 /// Bytes moved, after rounding runs up (device.md section 4). Of a link, bytes
 /// count once, as written.
 struct MemoryStats {
@@ -92,6 +109,8 @@ struct LayerStats {
   uint64_t macs = 0;      ///< Products of whole weights.
   uint64_t dramBytes = 0, l2Bytes = 0;
   double energyJ = 0;
+  PathCycles critical{}; ///< Its part of the critical path; of all layers and
+                         ///< of what has no layer the sum is the stage.
 };
 
 struct StageStats {

@@ -378,7 +378,7 @@ struct LayerInfo {
   uint64_t macs = 0;
   uint64_t predictedCycles = 0;
   std::string schedule; ///< Printed schedule attribute.
-  std::string note;     ///< Why it is not faster, in words.
+  std::string note;     ///< What the compiler has to say about it, in words.
   bool operator==(const LayerInfo &) const = default;
 };
 

@@ -46,6 +46,11 @@ struct LayerLimit {
 };
 LayerLimit layerLimit(const Program &program, const LayerStats &layer);
 
+/// Why a layer is not faster, in words: what its part of the critical path
+/// consists of, largest first; for weights of less than 8 bits also how much of
+/// that fewer bits shorten. Empty for a layer that did not run.
+std::string layerNote(const LayerInfo &info, const LayerStats &layer);
+
 } // namespace cim
 
 #endif // CIM_RUNTIME_REPORT_H

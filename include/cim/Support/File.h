@@ -41,7 +41,9 @@ absl::StatusOr<std::string> readFile(const std::string &path,
                                      uint64_t maxBytes);
 
 /// Writes `parts` one after the other to a temporary file beside `path` and
-/// renames it, so that readers see the old file or the new one.
+/// renames it, so that readers see the old file or the new one. Behind a
+/// symbolic link it is the file that is replaced; a device or a pipe is written
+/// as it is and never replaced. Errors name `path`.
 absl::Status writeFileAtomic(const std::string &path,
                              const std::vector<std::string_view> &parts);
 absl::Status writeFileAtomic(const std::string &path, std::string_view bytes);

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "timing/Cost.h"
+#include "timing/CriticalPath.h"
 #include "timing/Sharing.h"
 #include "timing/Statistics.h"
 
@@ -43,6 +44,7 @@ constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 struct CachedCost {
   InstructionCost cost;
   Events events;
+  Binding binding;
   bool valid = false;
   // The tile a MAC's cost was computed for.
   uint32_t planes = 0;
@@ -57,8 +59,9 @@ public:
       : program(program), target(program.target), streams(streams),
         tiles(tiles), keepTrace(trace), resources(target), progress(streams),
         sharing(resources, static_cast<uint32_t>(streams.size())),
-        statistics(program, streams), queues(streams.size()),
-        events(streams.size(), kNever), ports(tiles.size()) {
+        statistics(program, streams), critical(streams.size()),
+        queues(streams.size()), events(streams.size(), kNever),
+        ports(tiles.size()) {
     for (uint32_t q = 0; q < queues.size(); ++q) {
       const Stream &stream = streams.streams[q];
       queues[q].costs.resize(stream.entries().size());
@@ -114,6 +117,7 @@ private:
   Progress progress;
   Sharing sharing;
   Statistics statistics;
+  CriticalPath critical;
   std::vector<QueueState> queues;
   std::vector<uint64_t> events; ///< Next event of each queue.
   std::vector<Port> ports;
@@ -148,6 +152,7 @@ CachedCost *Simulator::lookUp(uint32_t q) {
     cached.cost =
         cost(target, resources, inst, program, queue.chip, queue.core, tile);
     cached.events = Events(cached.cost, resources);
+    cached.binding = Binding(cached.cost, resources);
     cached.valid = true;
     if (tile) {
       cached.planes = tile->planes;
@@ -163,6 +168,9 @@ void Simulator::complete(uint32_t q) {
   const Cursor &cursor = progress.cursor(q);
   statistics.add(q, cursor.index(), queue.start, now,
                  queue.current->cost.soloDuration, queue.current->events);
+  critical.complete(q, statistics.layerOf(cursor.instruction()),
+                    streams.streams[q].queue().engine, now - queue.start,
+                    queue.current->cost, queue.current->binding);
   if (keepTrace)
     trace.push_back({q, cursor.index(), queue.start, now});
   queue.phase = Phase::Idle;
@@ -173,11 +181,15 @@ void Simulator::complete(uint32_t q) {
     port.busy = !port.waiting.empty();
     if (port.busy) {
       port.granted = port.waiting.front();
+      critical.release(port.waiting.front(), q);
       runnable.push_back(port.waiting.front());
       port.waiting.erase(port.waiting.begin());
     }
   }
-  progress.complete(q, [&](uint32_t woken) { runnable.push_back(woken); });
+  progress.complete(q, [&](uint32_t woken) {
+    critical.release(woken, q);
+    runnable.push_back(woken);
+  });
 }
 
 /// Issues instructions of the queue: all that take no time, then one that does.
@@ -283,6 +295,7 @@ std::variant<StageStats, Fault> Simulator::run() {
   if (fault)
     return *std::move(fault);
   StageStats stats = statistics.finish(now);
+  critical.finish(stats.layers);
   std::sort(trace.begin(), trace.end(),
             [](const TraceEvent &a, const TraceEvent &b) {
               return std::tie(a.start, a.queue, a.end, a.instruction) <

@@ -60,8 +60,7 @@ void Statistics::add(uint32_t queue, uint32_t index, uint64_t start,
     engine.computeCycles += solo;
   };
   count(stats.queues[queue]);
-  uint32_t loc = source.instructions[index].loc;
-  int32_t id = loc < layerOfLocation.size() ? layerOfLocation[loc] : -1;
+  int32_t id = layerOf(source.instructions[index]);
   if (id < 0) {
     otherEvents += events;
     return;

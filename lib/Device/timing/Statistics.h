@@ -35,6 +35,12 @@ public:
   void add(uint32_t queue, uint32_t index, uint64_t start, uint64_t end,
            uint64_t solo, const Events &events);
   StageStats finish(uint64_t cycles) const;
+  /// Index of an instruction's layer, -1 for none.
+  int32_t layerOf(const Instruction &instruction) const {
+    return instruction.loc < layerOfLocation.size()
+               ? layerOfLocation[instruction.loc]
+               : -1;
+  }
 
 private:
   /// Energy of events in joules: array, memories, vector unit.

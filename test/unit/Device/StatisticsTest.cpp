@@ -50,6 +50,87 @@ TEST(Statistics, DmaCountsMovedBytes) {
   EXPECT_EQ(stats.queues[0].busyCycles, stats.cycles);
 }
 
+uint64_t critical(const StageStats &stats, size_t layer, Engine engine,
+                  PathCause cause) {
+  return stats.layers[layer].critical[size_t(engine)][size_t(cause)];
+}
+
+uint64_t criticalSum(const StageStats &stats) {
+  uint64_t sum = 0;
+  for (const LayerStats &layer : stats.layers)
+    for (const auto &causes : layer.critical)
+      for (uint64_t cycles : causes)
+        sum += cycles;
+  return sum;
+}
+
+/// Instructions of two layers by their locations.
+ProgramBuilder twoLayers() {
+  ProgramBuilder builder;
+  builder.program.layers.resize(2);
+  builder.program.layers[0].name = "a";
+  builder.program.layers[1].name = "b";
+  builder.program.locations = {{"", "a"}, {"", "b"}};
+  return builder;
+}
+
+TEST(CriticalPath, FollowsWaitsAndSplitsCauses) {
+  ProgramBuilder builder = twoLayers();
+  // 10 startup + 10 on the channel; beside it something shorter.
+  builder.queue(Engine::Dma, {make(copyBytes(l1(0), l1(4096), 320), {}, 0)}, 0);
+  builder.queue(Engine::Dma, {make(fillBytes(acc(0), 32), {}, 1)}, 1);
+  // Waits for both; 32 bytes: 10 startup + 1.
+  Instruction last = make(fillBytes(acc(64), 32), {{0, 1}, {1, 1}});
+  last.loc = 1;
+  builder.queue(Engine::Dma, {last}, 2);
+  StageStats stats = run(builder);
+  EXPECT_EQ(stats.cycles, 31u);
+  EXPECT_EQ(critical(stats, 0, Engine::Dma, PathCause::Startup), 10u);
+  EXPECT_EQ(critical(stats, 0, Engine::Dma, PathCause::Work), 10u);
+  EXPECT_EQ(critical(stats, 1, Engine::Dma, PathCause::Startup), 10u);
+  EXPECT_EQ(critical(stats, 1, Engine::Dma, PathCause::Work), 1u);
+  EXPECT_EQ(criticalSum(stats), stats.cycles);
+}
+
+TEST(CriticalPath, SharingCountsForTheMemory) {
+  ProgramBuilder builder = twoLayers();
+  // Alone 10 + 10; together they want twice what L1 has.
+  for (uint8_t channel : {0, 1})
+    builder.queue(Engine::Dma, {make(copyBytes(l1(0), l1(4096), 320))},
+                  channel);
+  StageStats stats = run(builder);
+  EXPECT_EQ(stats.cycles, 30u);
+  EXPECT_EQ(critical(stats, 0, Engine::Dma, PathCause::Startup), 10u);
+  EXPECT_EQ(critical(stats, 0, Engine::Dma, PathCause::Work), 10u);
+  EXPECT_EQ(critical(stats, 0, Engine::Dma, PathCause::Local), 10u);
+}
+
+TEST(CriticalPath, AddsUpOverLongChainsAndPorts) {
+  // Layers alternate, queues wait for each other in turn, and on one port
+  // writes and MACs exclude each other.
+  for (bool dualPort : {true, false}) {
+    ProgramBuilder builder = twoLayers();
+    builder.program.target.dualPort = dualPort;
+    std::vector<Instruction> writes, macs;
+    for (uint64_t i = 0; i < 500; ++i) {
+      Instruction write =
+          make(writeTile(i % 2, 16, 16, l1(0)), {{1, i < 2 ? 0 : i - 1}}, 0);
+      write.loc = i % 2;
+      writes.push_back(write);
+      Instruction mac =
+          make(macTile(i % 2, 1 + int64_t(i % 7), 16, 16, l1(0), acc(0)),
+               {{0, i + 1}}, 1);
+      mac.loc = i / 3 % 2;
+      macs.push_back(mac);
+    }
+    builder.queue(Engine::WeightWrite, writes);
+    builder.queue(Engine::Mac, macs);
+    StageStats stats = run(builder);
+    EXPECT_GT(critical(stats, 1, Engine::Mac, PathCause::Work), 0u);
+    EXPECT_EQ(criticalSum(stats), stats.cycles);
+  }
+}
+
 TEST(Statistics, LinkBytes) {
   TargetSpec target = energyTarget();
   target.chips = 2;

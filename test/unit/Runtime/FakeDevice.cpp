@@ -53,6 +53,7 @@ private:
     s.dram = {640, 64};
     s.layers.resize(2);
     s.layers[0].firstCycle = 0, s.layers[0].lastCycle = 80;
+    s.layers[0].critical[size_t(Engine::Mac)] = {20, 60};
     s.layers[0].engine[size_t(Engine::Mac)] = {2, 60, 50};
     s.layers[0].macs = 1000, s.layers[0].bitMacs = 8000;
     s.layers[1].firstCycle = 70, s.layers[1].lastCycle = 100;

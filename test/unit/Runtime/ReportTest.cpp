@@ -76,7 +76,7 @@ TEST_F(ReportTest, LayersAndMemory) {
   EXPECT_EQ(conv["busy_cycles"]["mac"], 60);
   EXPECT_EQ(conv["limited_by"], "mac");
   EXPECT_DOUBLE_EQ(conv["limited_share"], 0.75);
-  EXPECT_EQ(conv["note"], "bound by MACs");
+  EXPECT_EQ(conv["note"], "bound by MACs; array 75 %, latency 25 %");
   EXPECT_EQ(json["layers"][1]["limited_by"], "dma");
   EXPECT_EQ(json["memory"]["dram"]["read_bytes"], 640);
   const Json &live = json["memory"]["live"];
@@ -87,6 +87,36 @@ TEST_F(ReportTest, LayersAndMemory) {
   EXPECT_EQ(live[1]["bytes_per_layer"], Json::array({150, 50}));
   EXPECT_EQ(live[1]["peak_bytes"], 150);
   EXPECT_EQ(json["memory"]["map"].size(), 3u);
+}
+
+/// docs/report.md, "Why a layer is not faster".
+TEST(LayerNote, SaysWhereTimeGoes) {
+  auto at = [](LayerStats &layer, Engine engine,
+               PathCause cause) -> uint64_t & {
+    return layer.critical[size_t(engine)][size_t(cause)];
+  };
+  LayerInfo info;
+  info.op = "conv";
+  info.format = "w8a8";
+  LayerStats layer;
+  EXPECT_EQ(layerNote(info, layer), "");
+  layer.lastCycle = 100;
+  EXPECT_EQ(layerNote(info, layer), "hidden behind other layers");
+  at(layer, Engine::Mac, PathCause::Startup) = 40;
+  at(layer, Engine::Dma, PathCause::Startup) = 15;
+  at(layer, Engine::Vec, PathCause::L2) = 25;
+  at(layer, Engine::Mac, PathCause::Work) = 12;
+  at(layer, Engine::WeightWrite, PathCause::Dram) = 8;
+  EXPECT_EQ(layerNote(info, layer), "latency 55 %, l2 (vec) 25 %, array 12 %");
+  info.format = "bfp16";
+  EXPECT_EQ(layerNote(info, layer), "latency 55 %, l2 (vec) 25 %, array 12 %");
+  info.format = "w5a8";
+  EXPECT_EQ(layerNote(info, layer),
+            "latency 55 %, l2 (vec) 25 %, array 12 %; 5 bits shorten only "
+            "array and weight writes, 20 %");
+  at(layer, Engine::Mac, PathCause::Work) = 900;
+  EXPECT_EQ(layerNote(info, layer),
+            "array 91 %; 5 bits shorten array and weight writes, 92 %");
 }
 
 TEST_F(ReportTest, CompileReportMayBeAnything) {
@@ -125,7 +155,7 @@ TEST_F(ReportTest, Text) {
   std::string text = reportText(program, session->profile(), 1);
   EXPECT_THAT(text, HasSubstr("fake on m50"));
   EXPECT_THAT(text, HasSubstr("101 cycles"));
-  EXPECT_THAT(text, HasSubstr("mac 75 %"));
+  EXPECT_THAT(text, HasSubstr("array 75 %, latency 25 %"));
   EXPECT_THAT(text, HasSubstr("and 1 more layers"));
 }
 
