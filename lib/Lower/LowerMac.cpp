@@ -135,8 +135,8 @@ void MacLowering::accumulate(Core &core, int64_t sub, const MTile &tile,
     access.mStrides.push_back(step * strides[i]);
   }
   for (size_t i = 0; i < m.size(); ++i) {
-    access.actOffset +=
-        (k.kernel[i].begin - window(core, k, i).begin) * m[i].dilation * strides[i];
+    access.actOffset += (k.kernel[i].begin - window(core, k, i).begin) *
+                        m[i].dilation * strides[i];
     if (k.kernel[i].size == 1)
       continue;
     access.kSizes.push_back(k.kernel[i].size);

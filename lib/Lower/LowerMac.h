@@ -71,7 +71,7 @@ private:
     int64_t patchChannels = 1;
     bool patchPerTile = false; ///< A patch holds what one k tile reads.
     int64_t patchBytes = 0;    ///< Of all slots.
-    int64_t loadChannels = 1;              ///< That one transfer brings.
+    int64_t loadChannels = 1;  ///< That one transfer brings.
     std::vector<std::vector<bool>> loaded; ///< Per slot: m tile, channels.
     std::vector<bool> padded;              ///< Per slot.
     llvm::SmallVector<mlir::Value> patchBuffers, accBuffers;
@@ -121,8 +121,8 @@ private:
   /// Loads patch coordinates `load` and `channels` of a patch that covers `box`
   /// and channels from `firstChannel`.
   void fetch(Core &core, const Patch &patch, int64_t sub,
-             llvm::ArrayRef<schedule::MDim> dims, llvm::ArrayRef<Range> box, llvm::ArrayRef<Range> load,
-             int64_t firstChannel, Range channels);
+             llvm::ArrayRef<schedule::MDim> dims, llvm::ArrayRef<Range> box,
+             llvm::ArrayRef<Range> load, int64_t firstChannel, Range channels);
 
   void accumulate(Core &core, int64_t sub, const MTile &tile, int64_t tileIndex,
                   Range n, const KTile &k, const TilePlace &place,

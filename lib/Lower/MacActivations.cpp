@@ -56,15 +56,15 @@ void MacLowering::planPatches(Core &core, int64_t subsOfCore) {
     distinct *= llvm::divideCeil(rows[i].size, tile);
   }
   int64_t slotsOfAll =
-      budget / std::max<int64_t>(1, schedule::alignedBytes(
-                                        all * chunkChannels * act.elemBytes));
+      budget / std::max<int64_t>(1, schedule::alignedBytes(all * chunkChannels *
+                                                           act.elemBytes));
   core.sharedPatch = slotsOfAll >= std::min<int64_t>(2, subsOfCore);
   int64_t slots, bytes;
   SmallVector<int64_t> shape;
   if (core.sharedPatch) {
     core.patchChannels = chunkChannels;
-    core.loadChannels = schedule::channelsPerLoad(
-        positions, schedule.getK()[0], chunkChannels, act.elemBytes);
+    core.loadChannels = schedule::channelsPerLoad(positions, schedule.getK()[0],
+                                                  chunkChannels, act.elemBytes);
     slots = std::min(slotsOfAll, subsOfCore);
     bytes = schedule::alignedBytes(all * chunkChannels * act.elemBytes);
     shape = allExtents;
@@ -129,7 +129,8 @@ Range MacLowering::window(const Core &core, const KTile &k, size_t dim) const {
 
 SmallVector<schedule::MDim> MacLowering::windowed(const Core &core,
                                                   const KTile &k) const {
-  SmallVector<schedule::MDim> dims(geometry.problem.m);
+  const auto &m = geometry.problem.m;
+  SmallVector<schedule::MDim> dims(m.begin(), m.end());
   for (size_t i = 0; i < dims.size(); ++i) {
     Range kernel = window(core, k, i);
     dims[i].pad -= kernel.begin * dims[i].dilation;
@@ -162,8 +163,7 @@ MacLowering::Patch MacLowering::loadPatch(Core &core, int64_t sub,
                                           const KTile &k) {
   SmallVector<schedule::MDim> m = windowed(core, k);
   // Channels of the patch: all of the chunk, or those of the k tile.
-  bool allChannels =
-      core.patchChannels == chunkChannels && !core.patchPerTile;
+  bool allChannels = core.patchChannels == chunkChannels && !core.patchPerTile;
   Range channels = allChannels ? Range{0, chunkChannels} : k.channels;
   SmallVector<Range> mine, box, load;
   for (size_t i = 0; i < m.size(); ++i) {
@@ -254,8 +254,9 @@ void MacLowering::padPatch(Core &core, const Patch &patch,
 }
 
 void MacLowering::fetch(Core &core, const Patch &patch, int64_t sub,
- ArrayRef<schedule::MDim> m, ArrayRef<Range> box, ArrayRef<Range> load,
-                        int64_t firstChannel, Range channels) {
+                        ArrayRef<schedule::MDim> m, ArrayRef<Range> box,
+                        ArrayRef<Range> load, int64_t firstChannel,
+                        Range channels) {
   View from{act.buffer, act.offset, {}, {}, act.elemBytes};
   View to{patch.buffer, 0, {}, {}, act.elemBytes};
   for (size_t i = 0; i < m.size(); ++i) {

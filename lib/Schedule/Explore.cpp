@@ -24,8 +24,8 @@ private:
   /// Uniform in [low, high]; the same on every platform.
   int64_t pick(int64_t low, int64_t high) {
     return high <= low ? low
-                       : low + static_cast<int64_t>(
-                                   random() % uint64_t(high - low + 1));
+                       : low + static_cast<int64_t>(random() %
+                                                    uint64_t(high - low + 1));
   }
   void change(MacSchedule &s);
   void changeSplit(MacSchedule &s);
@@ -49,8 +49,8 @@ void Explorer::change(MacSchedule &s) {
     size_t i = pick(0, int64_t(p.m.size()) - 1);
     int64_t size = p.m[i].size;
     // A number of equal pieces, or any size.
-    s.m[i] = pick(0, 1) ? (size + pick(1, 16) - 1) / pick(1, 16)
-                        : pick(1, size);
+    s.m[i] =
+        pick(0, 1) ? (size + pick(1, 16) - 1) / pick(1, 16) : pick(1, size);
     s.m[i] = std::clamp<int64_t>(s.m[i], 1, size);
     break;
   }
@@ -115,7 +115,6 @@ void Explorer::run() {
     result.best = s;
     result.cost = cost;
     result.cost.total = *cycles;
-    result.best.cycles = static_cast<int64_t>(*cycles);
   }
 }
 

@@ -92,9 +92,8 @@ Tiling::Tiling(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
     patchBytes = alignedBytes(static_cast<int64_t>(allBytes));
   int64_t slots = std::min<int64_t>(maxPatchSlots,
                                     budget / std::max<int64_t>(1, patchBytes));
-  patchSlots =
-      std::clamp<int64_t>((sharedPatch ? 1 : distinct) * subPerCore, 1,
-                          std::max<int64_t>(1, slots));
+  patchSlots = std::clamp<int64_t>((sharedPatch ? 1 : distinct) * subPerCore, 1,
+                                   std::max<int64_t>(1, slots));
   auto tilePositions = static_cast<int64_t>(patchPositions);
   patchesStay = sharedPatch || distinct <= slots;
   if (sharedPatch) // every position once, in as many parts as there are tiles
