@@ -4,8 +4,10 @@
 same every time."""
 
 import cim
+import numpy as np
 import pytest
 from conftest import DATA
+from onnx import helper, numpy_helper
 
 FORMATS = ["int8", "w5a8", "bfp16", "none"]
 SWITCHES = ["fuse", "overlap", "copies", "cores", "resident", "reroll"]
