@@ -299,6 +299,15 @@ LogicalResult Compiler::compile(Operation *inner) {
   }
   if (auto dequantize = dyn_cast<quant::DequantizeCastOp>(inner))
     return compileDequantize(dequantize);
+  if (auto cast = dyn_cast<quant::StorageCastOp>(inner)) {
+    std::optional<Element> from = elementOf(cast.getInput().getType());
+    std::optional<Element> to = elementOf(cast.getType());
+    SmallVector<uint16_t> args;
+    if (!from || !to || from->kind != to->kind || failed(operands(cast, args)))
+      return unsupported(inner);
+    regs[cast.getResult()] = args[0]; // The same bits.
+    return success();
+  }
   if (isa<arith::ExtSIOp, arith::ExtUIOp, arith::TruncIOp, arith::ExtFOp,
           arith::TruncFOp, arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp,
           arith::FPToUIOp, arith::IndexCastOp, arith::IndexCastUIOp,

@@ -82,8 +82,9 @@ FailureOr<Value> KernelBuilder::convert(Operation &op, IRMapping &map,
     SmallVector<Value> indices;
     for (int64_t dim : computed)
       indices.push_back(lookup(extract.getIndices()[dim]));
-    return KernelGatherOp::create(builder, loc, storedType(extract.getType()),
-                                  input, indices)
+    Type type = hooks.gatherType ? hooks.gatherType : extract.getType();
+    return KernelGatherOp::create(builder, loc, storedType(type), input,
+                                  indices)
         .getResult();
   }
   if (auto cast = dyn_cast<quant::QuantizeCastOp>(op)) {
@@ -113,6 +114,8 @@ FailureOr<Value> KernelBuilder::convert(Operation &op, IRMapping &map,
                builder.getI64IntegerAttr(type.getZeroPoint()))
         .getResult();
   }
+  if (auto cast = dyn_cast<quant::StorageCastOp>(op))
+    return lookup(cast.getInput()); // The same bits.
   StringRef ns = op.getName().getDialectNamespace();
   if ((ns != "arith" && ns != "math") || op.getNumRegions() ||
       op.getNumResults() != 1) {

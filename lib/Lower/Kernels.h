@@ -49,6 +49,8 @@ public:
     std::function<unsigned(mlir::tensor::ExtractOp,
                            llvm::SmallVectorImpl<int64_t> &computed)>
         gatherInput;
+    /// Type of gathered elements; null: as the generic says.
+    mlir::Type gatherType;
     /// Scalar for a value defined outside of the generic.
     std::function<mlir::Value(mlir::Value)> captured;
   };

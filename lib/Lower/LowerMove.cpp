@@ -6,8 +6,10 @@
 #include "Lowering.h"
 
 #include "cim/IR/Constants.h"
+#include "cim/IR/MacGeometry.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 
 using namespace mlir;
 using namespace cim::ir;
@@ -87,15 +89,104 @@ View Lowering::allocate(RankedTensorType type, ArrayRef<int64_t> order,
   return view;
 }
 
+/// The order that lets the reader of `value` collapse a transpose of it
+/// without a copy; row-major if there is no such reader.
+static SmallVector<int64_t> orderForReader(Value value) {
+  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+  SmallVector<int64_t> order = rowMajorOrder(rank);
+  while (value.hasOneUse()) {
+    Operation *user = *value.getUsers().begin();
+    if (isa<tensor::CollapseShapeOp>(user))
+      return order;
+    auto transpose = dyn_cast<linalg::TransposeOp>(user);
+    if (!transpose || transpose.getInput() != value)
+      break;
+    SmallVector<int64_t> next;
+    for (int64_t dim : transpose.getPermutation())
+      next.push_back(order[dim]);
+    order = next;
+    value = transpose->getResult(0);
+  }
+  return rowMajorOrder(rank);
+}
+
 View Lowering::allocate(Value value, StringRef name) {
-  if (auto place = places.find(value); place != places.end())
+  auto place = destinations.find(value);
+  if (place != destinations.end())
     return place->second;
   auto type = cast<RankedTensorType>(value.getType());
   return allocate(type,
                   channelsLast.contains(value)
                       ? channelsLastOrder(type.getRank())
-                      : rowMajorOrder(type.getRank()),
+                      : orderForReader(value),
                   name);
+}
+
+//===----------------------------------------------------------------------===//
+// Concatenations
+//===----------------------------------------------------------------------===//
+
+static SmallVector<SmallVector<int64_t, 2>>
+groupsOf(ArrayRef<ReassociationIndices> reassociation) {
+  SmallVector<SmallVector<int64_t, 2>> groups;
+  for (const ReassociationIndices &indices : reassociation)
+    groups.emplace_back(indices.begin(), indices.end());
+  return groups;
+}
+
+/// Makes whoever computes `value` write it at `view`, looking back through
+/// renamings. Without effect where nobody does; the copy then stays.
+void Lowering::placeInto(Value value, View view) {
+  value = outerValue(value);
+  Operation *def = value.getDefiningOp();
+  if (isa_and_nonnull<RegionOp>(def)) {
+    destinations.try_emplace(value, view);
+  } else if (auto transpose = dyn_cast_or_null<linalg::TransposeOp>(def)) {
+    placeInto(transpose.getInput(),
+              transposeView(view, invertPermutationVector(SmallVector<int64_t>(
+                                      transpose.getPermutation()))));
+  } else if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(def)) {
+    placeInto(collapse.getSrc(),
+              expandView(view, collapse.getSrcType().getShape(),
+                         groupsOf(collapse.getReassociationIndices())));
+  } else if (auto expand = dyn_cast_or_null<tensor::ExpandShapeOp>(def)) {
+    if (auto source =
+            collapseView(view, groupsOf(expand.getReassociationIndices())))
+      placeInto(expand.getSrc(), *source);
+  }
+}
+
+/// The part of a concatenation's result that input `index` fills.
+static View concatPart(tensor::ConcatOp concat, size_t index,
+                       const View &whole) {
+  SmallVector<int64_t> offsets(whole.shape.size(), 0);
+  SmallVector<int64_t> ones(whole.shape.size(), 1);
+  for (size_t i = 0; i < index; ++i)
+    offsets[concat.getDim()] +=
+        cast<RankedTensorType>(concat.getInputs()[i].getType())
+            .getDimSize(concat.getDim());
+  auto type = cast<RankedTensorType>(concat.getInputs()[index].getType());
+  return sliceView(whole, offsets, type.getShape(), ones);
+}
+
+/// Results that are concatenated later are written in place. Readers first, so
+/// that a concatenation inside another finds its place.
+void Lowering::planConcats() {
+  SmallVector<tensor::ConcatOp> concats;
+  func.walk([&](tensor::ConcatOp op) { concats.push_back(op); });
+  for (tensor::ConcatOp concat : llvm::reverse(concats)) {
+    Value outer = concat.getResult();
+    if (auto region = dyn_cast<RegionOp>(concat->getParentOp())) {
+      if (!concat->hasOneUse() || !isa<YieldOp>(*concat->getUsers().begin()))
+        continue;
+      outer = region.getResult(concat->getUses().begin()->getOperandNumber());
+    }
+    View whole = allocate(outer, nodeName(concat.getLoc(), "concat"));
+    destinations.try_emplace(outer, whole);
+    destinations.try_emplace(concat.getResult(), whole);
+    for (auto [i, input] : llvm::enumerate(concat.getInputs()))
+      placeInto(input, concatPart(concat, i, whole));
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -251,7 +342,7 @@ void Lowering::copyOn(unsigned core, DmaRole role, const View &from,
   emit(0, src, dst);
 }
 
-void Lowering::fill(const View &to, uint64_t value) {
+void Lowering::fillOn(unsigned core, const View &to, uint64_t value) {
   SmallVector<int64_t> sizes(to.shape);
   if (llvm::is_contained(sizes, 0))
     return;
@@ -263,30 +354,13 @@ void Lowering::fill(const View &to, uint64_t value) {
     sizes.erase(sizes.begin());
     dst.strides.erase(dst.strides.begin());
   }
-  tiles.dmaFill(0, DmaRole::Move, dst, sizes, to.elemBytes,
+  tiles.dmaFill(core, DmaRole::Move, dst, sizes, to.elemBytes,
                 static_cast<int64_t>(value));
 }
 
 //===----------------------------------------------------------------------===//
 // Ops
 //===----------------------------------------------------------------------===//
-
-static SmallVector<SmallVector<int64_t, 2>>
-groupsOf(ArrayRef<ReassociationIndices> reassociation) {
-  SmallVector<SmallVector<int64_t, 2>> groups;
-  for (const ReassociationIndices &indices : reassociation)
-    groups.emplace_back(indices.begin(), indices.end());
-  return groups;
-}
-
-/// The bits of a constant scalar as stored in memory.
-static uint64_t scalarBits(Attribute attr, Type elementType) {
-  if (auto integer = dyn_cast<IntegerAttr>(attr))
-    return integer.getValue().getSExtValue();
-  if (auto real = dyn_cast<FloatAttr>(attr))
-    return real.getValue().bitcastToAPInt().getZExtValue();
-  return 0;
-}
 
 LogicalResult Lowering::lowerMove(Operation *op) {
   Value result = op->getResult(0);
@@ -356,32 +430,16 @@ LogicalResult Lowering::lowerMove(Operation *op) {
   }
   if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
     View whole = allocate(result, layer);
-    int64_t offset = 0;
-    for (Value input : concat.getInputs()) {
-      View source = viewOf(input);
-      SmallVector<int64_t> offsets(whole.shape.size(), 0);
-      SmallVector<int64_t> ones(whole.shape.size(), 1);
-      offsets[concat.getDim()] = offset;
-      offset += source.shape[concat.getDim()];
-      copy(source, sliceView(whole, offsets, source.shape, ones));
+    for (auto [i, input] : llvm::enumerate(concat.getInputs())) {
+      View source = viewOf(input), part = concatPart(concat, i, whole);
+      if (!samePlace(source, part)) // else written where it belongs
+        copy(source, part);
     }
     setView(result, whole);
     return success();
   }
-  if (auto pad = dyn_cast<tensor::PadOp>(op)) {
-    Attribute constant;
-    Value padding = pad.getConstantPaddingValue();
-    if (!padding || !matchPattern(padding, m_Constant(&constant)))
-      return op->emitError("pads with a computed value; only constant padding "
-                           "can be moved by DMA");
-    View whole = allocate(result, layer);
-    fill(whole, scalarBits(constant, pad.getResultType().getElementType()));
-    View source = viewOf(pad.getSource());
-    SmallVector<int64_t> ones(whole.shape.size(), 1);
-    copy(source, sliceView(whole, pad.getStaticLow(), source.shape, ones));
-    setView(result, whole);
-    return success();
-  }
+  if (auto pad = dyn_cast<tensor::PadOp>(op))
+    return lowerPad(pad);
   return op->emitError("'") << op->getName() << "' cannot be lowered";
 }
 

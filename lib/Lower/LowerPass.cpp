@@ -7,6 +7,7 @@
 
 #include "cim/IR/Constants.h"
 #include "cim/Lower/Passes.h"
+#include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/SymbolTable.h"
 
@@ -14,6 +15,16 @@ using namespace mlir;
 using namespace cim::ir;
 
 namespace cim {
+
+std::string nodeName(Location loc, StringRef otherwise) {
+  if (auto name = dyn_cast<NameLoc>(loc))
+    return name.getName().str();
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    for (Location inner : fused.getLocations())
+      if (std::string name = nodeName(inner, ""); !name.empty())
+        return name;
+  return otherwise.str();
+}
 
 /// An engine operation's location: the source node(s) and, as metadata, the
 /// layer (region) it executes.
@@ -26,6 +37,8 @@ LogicalResult Lowering::lowerOp(Operation *op) {
   setLocation(op->getLoc());
   if (isa<arith::ConstantOp, tensor::EmptyOp, YieldOp>(op))
     return success();
+  if (isa<quant::QuantizeCastOp>(op) && constantScalarBits(op->getResult(0)))
+    return success(); // A scalar constant; its readers evaluate it.
   if (auto generic = dyn_cast<linalg::GenericOp>(op))
     return lowerGeneric(generic);
   if (auto fill = dyn_cast<linalg::FillOp>(op))
@@ -43,6 +56,24 @@ LogicalResult Lowering::lowerRegion(RegionOp region) {
   for (auto [outer, inner] :
        llvm::zip_equal(region.getInputs(), block.getArguments()))
     setView(inner, viewOf(outer));
+  for (auto [value, result] : llvm::zip_equal(
+           block.getTerminator()->getOperands(), region.getResults())) {
+    auto place = destinations.find(result);
+    if (place == destinations.end())
+      continue;
+    View view = place->second;
+    destinations.try_emplace(value, view);
+    // A reduction happens where its start value is.
+    if (auto generic = value.getDefiningOp<linalg::GenericOp>()) {
+      Value init =
+          generic.getDpsInits()[cast<OpResult>(value).getResultNumber()];
+      if (init.hasOneUse() && init.getDefiningOp<linalg::FillOp>())
+        destinations.try_emplace(init, view);
+    }
+  }
+  FailureOr<bool> done = lowerRows(region);
+  if (failed(done) || *done)
+    return failed(done) ? failure() : success();
   for (Operation &op : block.without_terminator())
     if (failed(lowerOp(&op)))
       return failure();
@@ -92,7 +123,7 @@ void Lowering::placeResults() {
                    func.getResultAttrDict(i), "result" + std::to_string(i));
     results.push_back(view);
     while (value.hasOneUse()) {
-      places[value] = view;
+      destinations[value] = view;
       Operation *def = value.getDefiningOp();
       if (auto region = dyn_cast_or_null<RegionOp>(def)) {
         value = region.getBody().front().getTerminator()->getOperand(
@@ -130,6 +161,7 @@ void Lowering::placeResults() {
 
 LogicalResult Lowering::run() {
   chooseLayouts();
+  planConcats();
   tiles.enterStage(StageKind::run);
   for (auto [i, argument] : llvm::enumerate(func.getArguments()))
     setView(argument,
@@ -139,9 +171,8 @@ LogicalResult Lowering::run() {
   placeResults();
   Operation *terminator = func.getBody().front().getTerminator();
   for (Operation &op : func.getBody().front().without_terminator()) {
-    layer = "move";
-    if (isa<linalg::GenericOp, linalg::FillOp>(op))
-      layer = "vector";
+    bool isVector = isa<linalg::GenericOp, linalg::FillOp>(op);
+    layer = nodeName(op.getLoc(), isVector ? "vector" : "move");
     LogicalResult result = success();
     if (auto region = dyn_cast<RegionOp>(op))
       result = lowerRegion(region);

@@ -5,6 +5,8 @@
 // reads and writes any memory (device.md D4.5), so no shape is too large.
 #include "Lowering.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/AffineMap.h"
@@ -245,18 +247,6 @@ void Lowering::emitNest(const LoopNest &nest, FlatSymbolRefAttr kernel,
   }
 }
 
-namespace {
-/// A tensor read by tensor.extract: which loop's index each dimension has, -1
-/// for one that the kernel computes.
-struct GatheredInput {
-  Value tensor;
-  SmallVector<int64_t> loops;
-  bool operator==(const GatheredInput &other) const {
-    return tensor == other.tensor && loops == other.loops;
-  }
-};
-} // namespace
-
 static GatheredInput gatheredBy(tensor::ExtractOp extract) {
   GatheredInput input{extract.getTensor(), {}};
   for (Value index : extract.getIndices()) {
@@ -276,6 +266,14 @@ static bool isComputedWith(linalg::IndexOp index) {
 /// Clones a constant defined outside of a generic into the kernel.
 static Value captureConstant(KernelBuilder &kernel, Value value) {
   Operation *op = value.getDefiningOp();
+  if (isa_and_nonnull<quant::QuantizeCastOp>(op)) {
+    OpBuilder &b = kernel.opBuilder();
+    IntegerType type = b.getIntegerType(storedBytes(value.getType()) * 8);
+    return arith::ConstantOp::create(
+        b, kernel.loc,
+        b.getIntegerAttr(type,
+                         static_cast<int64_t>(*constantScalarBits(value))));
+  }
   assert(op && op->hasTrait<OpTrait::ConstantLike>() &&
          "checked by the split phase: bodies capture constants only");
   return kernel.opBuilder().clone(*op)->getResult(0);
@@ -300,6 +298,60 @@ static LoopNest::Operand gatherOperand(const GatheredInput &input,
   return operand;
 }
 
+/// How many neighbouring elements a gather can fetch as one of 8 bytes: the
+/// generic only copies runs along its innermost loop, from rows it looks up.
+/// Every gathered element moves a run of its own (device.md D4.5).
+static int64_t elementsPerFetch(linalg::GenericOp op, const View &table,
+                                const View &result) {
+  auto yield = cast<linalg::YieldOp>(op.getBody()->getTerminator());
+  auto extract = yield->getOperand(0).getDefiningOp<tensor::ExtractOp>();
+  int64_t elem = table.elemBytes, inner = op.getNumLoops() - 1;
+  if (op.getNumResults() != 1 || !extract || extract.getIndices().empty() ||
+      inner < 0 || elem >= 8 ||
+      op.getIteratorTypesArray()[inner] != utils::IteratorType::parallel ||
+      !op.getRegionOutputArgs()[0].use_empty())
+    return 1;
+  // Only the last index is the innermost loop, and nothing else depends on it.
+  auto last = extract.getIndices().back().getDefiningOp<linalg::IndexOp>();
+  if (!last || static_cast<int64_t>(last.getDim()) != inner ||
+      !last->hasOneUse())
+    return 1;
+  bool alone = true;
+  op.getBody()->walk([&](Operation *other) {
+    auto index = dyn_cast<linalg::IndexOp>(other);
+    alone &= !index || index == last ||
+             static_cast<int64_t>(index.getDim()) != inner;
+    alone &= !isa<tensor::ExtractOp>(other) || other == extract;
+  });
+  for (OpOperand *input : op.getDpsInputOperands())
+    alone &= !op.getMatchingIndexingMap(input).isFunctionOfDim(inner);
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  int64_t offset = result.offset;
+  FailureOr<SmallVector<int64_t>> out = loopStrides(map, result, offset);
+  if (!alone || failed(out) || out->back() != elem ||
+      table.strides.back() != elem || table.shape.back() != result.shape.back())
+    return 1;
+  int64_t count = 8 / elem;
+  auto fits = [](int64_t bytes) { return bytes % 8 == 0; };
+  if (op.getStaticLoopRanges()[inner] % count || table.shape.back() % count ||
+      !fits(table.offset) || !fits(offset) ||
+      !llvm::all_of(ArrayRef(table.strides).drop_back(), fits) ||
+      !llvm::all_of(ArrayRef(*out).drop_back(), fits))
+    return 1;
+  return count;
+}
+
+/// Makes a nest move `count` elements at a time from operand `table`.
+static void fetchTogether(LoopNest &nest, size_t table, int64_t count) {
+  nest.sizes.back() /= count;
+  for (auto [i, operand] : llvm::enumerate(nest.operands)) {
+    if (i != table && !operand.isOutput)
+      continue;
+    operand.strides.back() *= count;
+    operand.view.elemBytes *= count;
+  }
+}
+
 /// The loops of `op` without operands.
 static LoopNest loopsOf(linalg::GenericOp op) {
   LoopNest nest;
@@ -322,7 +374,7 @@ static LoopNest loopsOf(linalg::GenericOp op) {
 
 /// Where result `i` of `op` goes. A reduction accumulates in place: the init is
 /// copied unless this is its only use.
-View Lowering::resultView(linalg::GenericOp op, int64_t i, bool readsOld) {
+void Lowering::placeResult(linalg::GenericOp op, int64_t i, bool readsOld) {
   Value init = op.getDpsInits()[i];
   View view;
   if (readsOld && init.hasOneUse() && init.getDefiningOp<linalg::FillOp>())
@@ -332,18 +384,15 @@ View Lowering::resultView(linalg::GenericOp op, int64_t i, bool readsOld) {
   if (readsOld && view.buffer != viewOf(init).buffer)
     copy(viewOf(init), view);
   setView(op.getResult(i), view);
-  return view;
 }
 
-LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
-  KernelBuilder kernel(kernels, op.getLoc());
-  LoopNest nest = loopsOf(op);
-  if (llvm::is_contained(nest.sizes, 0))
-    return success();
-
-  auto addOperand = [&](View view, AffineMap map) -> LogicalResult {
+LogicalResult Lowering::addOperands(linalg::GenericOp op, KernelBuilder &kernel,
+                                    BuiltNest &built,
+                                    SmallVector<Value> &arguments) {
+  LoopNest &nest = built.nest;
+  auto add = [&](Value value, AffineMap map) -> LogicalResult {
     LoopNest::Operand operand;
-    operand.view = std::move(view);
+    operand.view = viewOf(value);
     FailureOr<SmallVector<int64_t>> strides =
         loopStrides(map, operand.view, operand.view.offset);
     if (failed(strides))
@@ -353,10 +402,9 @@ LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
     operand.strides = std::move(*strides);
     operand.strides.resize(nest.sizes.size(), 0);
     nest.operands.push_back(std::move(operand));
+    built.sources.push_back({value, map});
     return success();
   };
-
-  SmallVector<Value> arguments;
   for (OpOperand *input : op.getDpsInputOperands()) {
     BlockArgument argument = op.getMatchingBlockArgument(input);
     if (argument.use_empty()) { // shape-only operand, e.g. a pooling window
@@ -364,35 +412,50 @@ LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
       continue;
     }
     arguments.push_back(kernel.addInput(argument.getType()));
-    if (failed(
-            addOperand(viewOf(input->get()), op.getMatchingIndexingMap(input))))
+    if (failed(add(input->get(), op.getMatchingIndexingMap(input))))
       return failure();
   }
   // Gathered tensors become further inputs.
-  SmallVector<GatheredInput> gathered;
-  unsigned gatherBase = kernel.numInputs();
+  built.gatherBase = kernel.numInputs();
   op.getBody()->walk([&](tensor::ExtractOp extract) {
     GatheredInput input = gatheredBy(extract);
-    if (llvm::is_contained(gathered, input))
+    if (llvm::is_contained(built.gathered, input))
       return;
-    kernel.addInput(extract.getType());
+    built.together =
+        elementsPerFetch(op, viewOf(input.tensor), viewOf(op.getResult(0)));
+    kernel.addInput(built.together > 1 ? IntegerType::get(op.getContext(), 64)
+                                       : extract.getType());
     nest.operands.push_back(
         gatherOperand(input, viewOf(input.tensor), nest.sizes.size()));
-    gathered.push_back(std::move(input));
+    built.sources.push_back({input.tensor, AffineMap()});
+    built.gathered.push_back(std::move(input));
   });
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable())) {
     BlockArgument argument = op.getMatchingBlockArgument(&init);
     bool readsOld = !argument.use_empty();
     arguments.push_back(readsOld ? kernel.addOldValue(i, argument.getType())
                                  : Value());
-    if (failed(addOperand(resultView(op, i, readsOld),
-                          op.getMatchingIndexingMap(&init))))
+    if (failed(add(op.getResult(i), op.getMatchingIndexingMap(&init))))
       return failure();
     nest.operands.back().isOutput = true;
     nest.operands.back().readsOld = readsOld;
   }
-  // The kernel names loops by their place in the instruction.
-  if (!orderLoops(nest))
+  if (built.together > 1)
+    fetchTogether(nest, built.gatherBase, built.together);
+  return success();
+}
+
+FailureOr<BuiltNest> Lowering::buildNest(linalg::GenericOp op) {
+  KernelBuilder kernel(kernels, op.getLoc());
+  BuiltNest built;
+  LoopNest &nest = built.nest;
+  nest = loopsOf(op);
+  SmallVector<Value> arguments;
+  if (failed(addOperands(op, kernel, built, arguments)))
+    return failure();
+  // A kernel that reads indices names loops by their place in the instruction.
+  built.isOrdered = llvm::is_contained(nest.indexed, true);
+  if (built.isOrdered && !orderLoops(nest))
     return op.emitError("reads the indices of more loops than the ")
            << maxLoops << " of a vector instruction; reshape its operands to "
            << "fewer dimensions";
@@ -412,14 +475,48 @@ LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
     for (auto [dim, loop] : llvm::enumerate(input.loops))
       if (loop < 0)
         computed.push_back(dim);
-    return gatherBase + (llvm::find(gathered, input) - gathered.begin());
+    return built.gatherBase +
+           (llvm::find(built.gathered, input) - built.gathered.begin());
   };
+  if (built.together > 1)
+    hooks.gatherType = IntegerType::get(op.getContext(), 64);
   hooks.captured = [&](Value value) { return captureConstant(kernel, value); };
   FailureOr<SmallVector<Value>> outputs =
       kernel.inlineBody(op, arguments, hooks);
   if (failed(outputs))
     return op.emitError(kernel.reason);
-  emitNest(nest, kernel.finish(*outputs, layer), totalCores());
+  built.kernel = kernel.finish(*outputs, layer);
+  return built;
+}
+
+LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
+  if (llvm::is_contained(op.getStaticLoopRanges(), 0))
+    return success();
+  for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable()))
+    placeResult(op, i, !op.getMatchingBlockArgument(&init).use_empty());
+  FailureOr<BuiltNest> built = buildNest(op);
+  if (failed(built))
+    return failure();
+  auto pieces = clippedWindows(op);
+  if (!pieces) {
+    if (!built->isOrdered)
+      orderLoops(built->nest);
+    emitNest(built->nest, built->kernel, totalCores());
+    return success();
+  }
+  for (const std::vector<WindowPart> &piece : *pieces) {
+    LoopNest part = built->nest;
+    for (const WindowPart &range : piece) {
+      part.sizes[range.out] = range.size;
+      part.sizes[range.kernel] = range.kernelSize;
+      for (LoopNest::Operand &operand : part.operands)
+        operand.view.offset +=
+            range.begin * operand.strides[range.out] +
+            range.kernelBegin * operand.strides[range.kernel];
+    }
+    orderLoops(part);
+    emitNest(part, built->kernel, totalCores());
+  }
   return success();
 }
 

@@ -11,6 +11,7 @@
 #include "View.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 
@@ -33,6 +34,54 @@ struct LoopNest {
   std::vector<Operand> operands;
 };
 
+/// The tensor an operand of a nest stands for, and how its loops index it
+/// (null for a gathered tensor).
+struct NestSource {
+  mlir::Value value;
+  mlir::AffineMap map;
+};
+
+/// A tensor read by tensor.extract: which loop's index each dimension has, -1
+/// for one that the kernel computes.
+struct GatheredInput {
+  mlir::Value tensor;
+  llvm::SmallVector<int64_t> loops;
+  bool operator==(const GatheredInput &other) const {
+    return tensor == other.tensor && loops == other.loops;
+  }
+};
+
+/// A generic as a nest over the current views of its operands and results.
+struct BuiltNest {
+  LoopNest nest;
+  bool isOrdered = false; ///< Else its loops are the generic's.
+  mlir::FlatSymbolRefAttr kernel;
+  std::vector<NestSource> sources; ///< One per operand.
+  llvm::SmallVector<GatheredInput> gathered;
+  unsigned gatherBase = 0; ///< Operand of the first gathered tensor.
+  int64_t together = 1;    ///< Elements per gathered fetch.
+};
+
+/// A range of an output loop whose windows keep [kernelBegin, +kernelSize) of
+/// the kernel loop: the rest lies in the padding.
+struct WindowPart {
+  int64_t out = 0, begin = 0, size = 0;
+  int64_t kernel = 0, kernelBegin = 0, kernelSize = 0;
+};
+
+/// If `op` is a pooling of a padded tensor whose padding has no effect on the
+/// result: the pieces of its loop nest without it, each one part per padded
+/// dimension. Outputs that see nothing but padding are in no piece.
+std::optional<std::vector<std::vector<WindowPart>>>
+clippedWindows(mlir::linalg::GenericOp op);
+
+/// The bits, as stored in memory, of a scalar that is a constant or a constant
+/// quantized (numerics Q1).
+std::optional<uint64_t> constantScalarBits(mlir::Value value);
+
+/// First source node named by a location, `otherwise` if there is none.
+std::string nodeName(mlir::Location loc, llvm::StringRef otherwise);
+
 class Lowering {
 public:
   Lowering(mlir::func::FuncOp func, const TargetSpec &target,
@@ -47,6 +96,8 @@ private:
   void chooseLayouts();
   /// The view of a value, materializing constants on first use.
   View viewOf(mlir::Value value);
+  void planConcats();
+  void placeInto(mlir::Value value, View view);
   void setView(mlir::Value value, const View &view) { views[value] = view; }
   /// A new buffer for `value`'s tensor in its chosen layout.
   View allocate(mlir::Value value, llvm::StringRef name);
@@ -60,13 +111,23 @@ private:
     copyOn(0, DmaRole::Move, from, to);
   }
   void copyOn(unsigned core, DmaRole role, const View &from, const View &to);
-  void fill(const View &to, uint64_t value);
+  void fill(const View &to, uint64_t value) { fillOn(0, to, value); }
+  void fillOn(unsigned core, const View &to, uint64_t value);
   mlir::LogicalResult lowerMove(mlir::Operation *op);
+
+  // Padding (Padding.cpp).
+  mlir::LogicalResult lowerPad(mlir::tensor::PadOp pad);
+  void fillBorder(const View &whole, llvm::ArrayRef<int64_t> low,
+                  llvm::ArrayRef<int64_t> inner, uint64_t value);
 
   // Vector work (LowerVector.cpp).
   mlir::LogicalResult lowerGeneric(mlir::linalg::GenericOp op);
   mlir::LogicalResult lowerFill(mlir::linalg::FillOp op);
-  View resultView(mlir::linalg::GenericOp op, int64_t i, bool readsOld);
+  void placeResult(mlir::linalg::GenericOp op, int64_t i, bool readsOld);
+  mlir::FailureOr<BuiltNest> buildNest(mlir::linalg::GenericOp op);
+  mlir::LogicalResult addOperands(mlir::linalg::GenericOp op,
+                                  KernelBuilder &kernel, BuiltNest &built,
+                                  llvm::SmallVector<mlir::Value> &arguments);
   /// Emits vector ops for a nest, divided among the cores.
   /// The nest's loops are in order (orderLoops).
   void emitNest(const LoopNest &nest, mlir::FlatSymbolRefAttr kernel,
@@ -75,6 +136,11 @@ private:
   void emitTile(LoopNest nest, mlir::FlatSymbolRefAttr kernel, unsigned core);
   void emitOnCore(const LoopNest &nest, mlir::FlatSymbolRefAttr kernel,
                   unsigned core);
+
+  // Chains over rows (LowerRows.cpp).
+  /// True when the region was executed block of rows by block of rows; false
+  /// when nothing has been emitted.
+  mlir::FailureOr<bool> lowerRows(ir::RegionOp region);
 
   // MAC work (LowerMac.cpp).
   mlir::LogicalResult lowerMac(ir::RegionOp region, mlir::Operation *mac);
@@ -88,13 +154,14 @@ private:
   unsigned totalCores() const { return target.coresPerChip; }
 
   friend class MacLowering;
+  friend class RowLowering;
   mlir::func::FuncOp func;
   const TargetSpec &target;
   TileBuilder tiles;
   KernelTable &kernels;
   llvm::DenseMap<mlir::Value, View> views;
-  llvm::SmallVector<View> results;          ///< Of the function.
-  llvm::DenseMap<mlir::Value, View> places; ///< Where results are computed.
+  llvm::SmallVector<View> results;                ///< Of the function.
+  llvm::DenseMap<mlir::Value, View> destinations; ///< Where to write.
   llvm::DenseSet<mlir::Value> channelsLast;
   llvm::DenseMap<mlir::Attribute, View> constants;
   llvm::DenseMap<mlir::Value, mlir::Value> residents;

@@ -6,6 +6,15 @@ using namespace mlir;
 
 namespace cim {
 
+bool samePlace(const View &a, const View &b) {
+  if (a.buffer != b.buffer || a.offset != b.offset || a.shape != b.shape)
+    return false;
+  for (size_t i = 0; i < a.shape.size(); ++i)
+    if (a.shape[i] != 1 && a.strides[i] != b.strides[i])
+      return false;
+  return true;
+}
+
 SmallVector<int64_t> denseStrides(ArrayRef<int64_t> shape,
                                   ArrayRef<int64_t> order, int64_t elemBytes) {
   SmallVector<int64_t> strides(shape.size());

@@ -30,6 +30,9 @@ struct View {
   explicit operator bool() const { return static_cast<bool>(buffer); }
 };
 
+/// True when both name the same bytes, element by element.
+bool samePlace(const View &a, const View &b);
+
 /// Dense strides in bytes for `shape` stored with dimension order `order`
 /// (outermost first).
 llvm::SmallVector<int64_t> denseStrides(llvm::ArrayRef<int64_t> shape,

@@ -113,6 +113,7 @@ void buildNormalizePipeline(OpPassManager &pm) {
   pm.addPass(createFoldConstantsPass());
   pm.addPass(createFoldScalesPass());
   pm.addPass(createFuseElementwisePass());
+  pm.addPass(createReplaceDivisionsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(std::make_unique<SetPhasePass>());
@@ -122,6 +123,7 @@ void registerNormalizePasses() {
   registerPass(createFoldConstantsPass);
   registerPass(createFoldScalesPass);
   registerPass(createFuseElementwisePass);
+  registerPass(createReplaceDivisionsPass);
   PassPipelineRegistration<>("cim-normalize", "The whole normalize phase",
                              buildNormalizePipeline);
 }

@@ -59,6 +59,7 @@ private:
   Value quantized(Value value);
   Value makeQuantized(Value value, UniformQuantizedType type);
   Value moveQuantized(Operation *def, Value value, UniformQuantizedType type);
+  Value poolQuantized(linalg::GenericOp pool, UniformQuantizedType type);
   LogicalResult toInteger(const MacPlan &mac);
   void toBfp(const MacPlan &mac);
   QuantizedWeights quantizeWeights(OpBuilder &b, const MacPlan &mac);
@@ -79,6 +80,7 @@ private:
   }
   llvm::DenseMap<Value, Value> plannedName; ///< New result to planned value.
   std::vector<Operation *> replaced; ///< MAC ops, erased by eraseReplaced.
+  llvm::DenseSet<Operation *> pools; ///< Maximum pools of stored values.
   llvm::DenseMap<Value, Value> quantizedOf;
   std::vector<std::pair<Value, Value>> pairs; ///< (float, quantized)
 };
@@ -127,6 +129,42 @@ Value Applier::moveQuantized(Operation *def, Value value,
   return clone->getResult(0);
 }
 
+/// A maximum pool on stored values: rounding is monotone, so the largest of the
+/// quantized values is the largest value quantized. Null if its start value is
+/// not known or the type is unsigned.
+Value Applier::poolQuantized(linalg::GenericOp pool,
+                             UniformQuantizedType type) {
+  auto fill = pool.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
+  Attribute start;
+  if (!fill || !type.isSigned() ||
+      !matchPattern(fill.getInputs()[0], m_Constant(&start)))
+    return {};
+  Value source = quantized(pool.getDpsInputs()[0]);
+  OpBuilder b(pool);
+  Location loc = pool.getLoc();
+  auto resultType = withElement(pool.getResult(0).getType(), type);
+  Value scalar =
+      arith::ConstantOp::create(b, loc, cast<TypedAttr>(start)).getResult();
+  scalar = quant::QuantizeCastOp::create(b, loc, type, scalar);
+  Value init =
+      tensor::EmptyOp::create(b, loc, resultType.getShape(), type).getResult();
+  init = linalg::FillOp::create(b, loc, scalar, init).getResult(0);
+  auto result = linalg::GenericOp::create(
+      b, loc, resultType, ValueRange{source, pool.getDpsInputs()[1]}, init,
+      pool.getIndexingMapsArray(), pool.getIteratorTypesArray(),
+      [&](OpBuilder &nested, Location l, ValueRange args) {
+        Type stored = type.getStorageType();
+        Value in = quant::StorageCastOp::create(nested, l, stored, args[0]);
+        Value old = quant::StorageCastOp::create(nested, l, stored, args[2]);
+        Value larger = arith::MaxSIOp::create(nested, l, old, in);
+        linalg::YieldOp::create(
+            nested, l,
+            quant::StorageCastOp::create(nested, l, type, larger).getResult());
+      });
+  pools.insert(result);
+  return result.getResult(0);
+}
+
 Value Applier::makeQuantized(Value value, UniformQuantizedType type) {
   OpBuilder b(func.getContext());
   if (Operation *def = value.getDefiningOp())
@@ -154,6 +192,10 @@ Value Applier::quantized(Value value) {
     });
     if (all)
       result = moveQuantized(def, value, type);
+  } else if (def && isMaxPool(def)) {
+    auto pool = cast<linalg::GenericOp>(def);
+    if (classOf(pool.getDpsInputs()[0]) == classOf(value))
+      result = poolQuantized(pool, type);
   }
   if (!result)
     result = makeQuantized(value, type);
@@ -347,7 +389,7 @@ void Applier::readThroughQuantized() {
   for (auto [value, q] : pairs) {
     Operation *producer = q.getDefiningOp();
     bool onlyConvs = llvm::all_of(q.getUsers(), [&](Operation *user) {
-      return isa<ConvOp>(user) || movesElements(user);
+      return isa<ConvOp>(user) || movesElements(user) || pools.contains(user);
     });
     if (!onlyConvs || movesElements(producer) || !value.getDefiningOp())
       continue;
@@ -493,6 +535,7 @@ LogicalResult Applier::run() {
   }
   eraseReplaced();
   readThroughQuantized();
+  eraseReplaced();
   foldRequantization();
   return success();
 }

@@ -154,3 +154,83 @@ func.func @moves(%x: tensor<4x4xf32>, %y: tensor<6x4xf32>) -> tensor<12x4xf32> {
   %c = tensor.concat dim(0) %p, %y : (tensor<6x4xf32>, tensor<6x4xf32>) -> tensor<12x4xf32>
   return %c : tensor<12x4xf32>
 }
+
+// A chain over rows, from a shared start value, is one region under the name of
+// its first op; it yields what others read.
+// CHECK-LABEL: func.func @rows
+// CHECK: %[[R:.*]]:2 = cim.region "sum"(%{{.*}}) : (tensor<16x32xf32>) -> (tensor<16xf32>, tensor<16x32xf32>) {
+// CHECK: linalg.fill
+// CHECK: arith.addf
+// CHECK: arith.subf
+// CHECK: cim.yield
+// CHECK: return %[[R]]#0, %[[R]]#1
+// NOFUSE-LABEL: func.func @rows
+// NOFUSE-COUNT-2: cim.region
+// NOFUSE: return
+func.func @rows(%x: tensor<16x32xf32>) -> (tensor<16xf32>, tensor<16x32xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<16xf32>) -> tensor<16xf32> loc("elsewhere")
+  %s = linalg.generic {indexing_maps = [#id, #first], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<16x32xf32>) outs(%f : tensor<16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.addf %o, %a : f32
+    linalg.yield %t : f32
+  } -> tensor<16xf32> loc("sum")
+  %e2 = tensor.empty() : tensor<16x32xf32>
+  %d = linalg.generic {indexing_maps = [#id, #first, #id], iterator_types = ["parallel", "parallel"]} ins(%x, %s : tensor<16x32xf32>, tensor<16xf32>) outs(%e2 : tensor<16x32xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %t = arith.subf %a, %b : f32
+    linalg.yield %t : f32
+  } -> tensor<16x32xf32> loc("difference")
+  return %s, %d : tensor<16xf32>, tensor<16x32xf32>
+}
+
+// Columns of one op are not rows of the next; and what is computed in between
+// keeps a chain apart.
+// CHECK-LABEL: func.func @columns
+// CHECK: cim.region "sum"
+// CHECK: cim.region "difference"
+// CHECK: return
+func.func @columns(%x: tensor<16x16xf32>) -> tensor<16x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<16xf32>) -> tensor<16xf32>
+  %s = linalg.generic {indexing_maps = [#id, #first], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<16x16xf32>) outs(%f : tensor<16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.addf %o, %a : f32
+    linalg.yield %t : f32
+  } -> tensor<16xf32> loc("sum")
+  %e2 = tensor.empty() : tensor<16x16xf32>
+  %d = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]} ins(%x, %s : tensor<16x16xf32>, tensor<16xf32>) outs(%e2 : tensor<16x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %t = arith.subf %a, %b : f32
+    linalg.yield %t : f32
+  } -> tensor<16x16xf32> loc("difference")
+  return %d : tensor<16x16xf32>
+}
+
+// CHECK-LABEL: func.func @between
+// CHECK: cim.region "sum"
+// CHECK: cim.region "fc"
+// CHECK: cim.region "difference"
+// CHECK: return
+func.func @between(%x: tensor<16x32xf32>, %w: tensor<32x32xf32>) -> tensor<16x32xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<16xf32>) -> tensor<16xf32>
+  %s = linalg.generic {indexing_maps = [#id, #first], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<16x32xf32>) outs(%f : tensor<16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.addf %o, %a : f32
+    linalg.yield %t : f32
+  } -> tensor<16xf32> loc("sum")
+  %y = cim.matmul %x, %w mantissa 12 : (tensor<16x32xf32>, tensor<32x32xf32>) -> tensor<16x32xf32> loc("fc")
+  %t0 = tensor.empty() : tensor<32x16xf32>
+  %p = linalg.transpose ins(%y : tensor<16x32xf32>) outs(%t0 : tensor<32x16xf32>) permutation = [1, 0]
+  %e2 = tensor.empty() : tensor<16x32xf32>
+  %d = linalg.generic {indexing_maps = [#turned, #first, #id], iterator_types = ["parallel", "parallel"]} ins(%p, %s : tensor<32x16xf32>, tensor<16xf32>) outs(%e2 : tensor<16x32xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %t = arith.subf %a, %b : f32
+    linalg.yield %t : f32
+  } -> tensor<16x32xf32> loc("difference")
+  return %d : tensor<16x32xf32>
+}

@@ -98,12 +98,32 @@ class Network:
         n, channels, height, width = self.shapes[x]
         if min(height, width) < 2:
             return self.add("GlobalAveragePool", [x], (n, channels, 1, 1))
+        kernel = [self.pick(2, 3), self.pick(1, 2, 3)]
+        strides = [self.pick(1, 2), self.pick(1, 2, 3)]
+        # At most kernel - 1: ONNX wants every window to see something.
+        pads = [int(self.rng.integers(0, k)) for k in kernel * 2]
+        sizes = [
+            (size + pads[i] + pads[i + 2] - kernel[i]) // strides[i] + 1
+            for i, size in enumerate((height, width))
+        ]
+        if min(sizes) < 1:
+            return self.elementwise(x)
         return self.add(
             self.pick("MaxPool", "AveragePool"),
             [x],
-            (n, channels, (height - 2) // 2 + 1, (width - 2) // 1 + 1),
-            kernel_shape=[2, 2],
-            strides=[2, 1],
+            (n, channels, *sizes),
+            kernel_shape=kernel,
+            strides=strides,
+            pads=pads,
+        )
+
+    def pad(self, x):
+        n, channels, height, width = self.shapes[x]
+        pads = [int(p) for p in self.rng.integers(0, 3, 4)]
+        return self.add(
+            "Pad",
+            [x, self.integers(0, 0, *pads[:2], 0, 0, *pads[2:])],
+            (n, channels, height + pads[0] + pads[2], width + pads[1] + pads[3]),
         )
 
     def concat(self, x):
@@ -126,6 +146,10 @@ class Network:
             "Reshape", [x, self.integers(n, channels, tokens)], (n, channels, tokens)
         )
         rows = self.add("Transpose", [flat], (n, tokens, channels), perm=[0, 2, 1])
+        if self.pick(True, False):
+            scale, bias = self.constant(channels), self.constant(channels)
+            shape = self.shapes[rows]
+            rows = self.add("LayerNormalization", [rows, scale, bias], shape, axis=-1)
         width = int(self.rng.integers(1, 30))
         queries = self.add(
             "MatMul", [rows, self.constant(channels, width)], (n, tokens, width)
@@ -163,7 +187,13 @@ def random_model(rng, channels=300):
     x = net.conv("x")
     for _ in range(int(rng.integers(1, 6))):
         grow = net.pick(
-            net.conv, net.conv, net.elementwise, net.binary, net.pool, net.concat
+            net.conv,
+            net.conv,
+            net.elementwise,
+            net.binary,
+            net.pool,
+            net.pad,
+            net.concat,
         )
         x = grow(x)
     if net.pick(True, False) and np.prod(net.shapes[x][2:]) <= 80:

@@ -18,6 +18,10 @@ std::unique_ptr<mlir::Pass> createFoldScalesPass();
 /// Fuses chains of elementwise generics into one, within the limits of a vector
 /// kernel (device.md D4.7); never duplicates work.
 std::unique_ptr<mlir::Pass> createFuseElementwisePass();
+/// Divisions by constants become multiplications by reciprocals: always for
+/// powers of two (exact), else (f32, f64) where the quotient only meets
+/// arithmetic, elementary functions and products.
+std::unique_ptr<mlir::Pass> createReplaceDivisionsPass();
 /// The whole phase: folding, fusion, constants, dead code; sets cim.phase.
 void buildNormalizePipeline(mlir::OpPassManager &pm);
 void registerNormalizePasses();

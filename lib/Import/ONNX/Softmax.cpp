@@ -31,7 +31,9 @@ FailureOr<Shape> softmaxDims(NodeBinder &n) {
   return dims;
 }
 
-/// Maximum, exponentials of the differences, their sum, and the quotient.
+/// Maximum, exponentials of the differences, their sum, and the product with
+/// its reciprocal: one division per row instead of one per element. The sum is
+/// at least 1, the exponential of the maximum's difference with itself.
 LogicalResult softmax(NodeBinder &n, bool isLog) {
   FailureOr<Shape> dims = softmaxDims(n);
   if (failed(dims))
@@ -65,9 +67,13 @@ LogicalResult softmax(NodeBinder &n, bool isLog) {
         return s.make<math::ExpOp>(s.sub(args[0], args[1]));
       });
   Value sum = emitSum(e, exps, *dims);
-  n.setOutput(0, emitWithReduced(e, exps, sum, *dims, element,
+  Value scale =
+      e.map(sum, shapeOf(sum), type, [&](Scalars &s, ValueRange args) {
+        return s.div(s.constant(type, 1), args[0]);
+      });
+  n.setOutput(0, emitWithReduced(e, exps, scale, *dims, element,
                                  [&](Scalars &s, ValueRange args) {
-                                   return s.cast(s.div(args[0], args[1]),
+                                   return s.cast(s.mul(args[0], args[1]),
                                                  element);
                                  }));
   return success();
