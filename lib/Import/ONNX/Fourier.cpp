@@ -20,11 +20,11 @@ namespace {
 constexpr int64_t maxMatrixElements = int64_t(1) << 26;
 
 struct Transform {
-  int64_t length = 0;        ///< N of the definition.
-  int64_t rows = 0, bins = 0; ///< Input and output positions.
+  int64_t length = 0;                      ///< N of the definition.
+  int64_t rows = 0, bins = 0;              ///< Input and output positions.
   int64_t inputParts = 1, outputParts = 2; ///< 1: real, 2: complex.
   bool inverse = false;
-  bool halfSpectrum = false; ///< The input is bins 0 to N/2 of a real signal.
+  bool halfSpectrum = false;  ///< The input is bins 0 to N/2 of a real signal.
   std::vector<double> window; ///< Factors of the rows, or empty.
 };
 
@@ -79,10 +79,8 @@ FailureOr<Value> emitTransform(NodeBinder &n, Value signal, Transform t) {
   FailureOr<Value> matrix = transformMatrix(n, t, elementOf(signal));
   if (failed(matrix))
     return failure();
-  Value flat =
-      n.e.reshape(signal, {product(outer), t.rows * t.inputParts});
-  FailureOr<Value> y =
-      emitMatMul(n, {flat, *matrix, {}, false, false, {}});
+  Value flat = n.e.reshape(signal, {product(outer), t.rows * t.inputParts});
+  FailureOr<Value> y = emitMatMul(n, {flat, *matrix, {}, false, false, {}});
   if (failed(y))
     return failure();
   outer.append({t.bins, t.outputParts});
@@ -163,8 +161,7 @@ LogicalResult dft20(NodeBinder &n) {
   if (failed(axis))
     return failure();
   if (axis->size() != 1)
-    return n.fail("the axis is not one number",
-                  "shape " + toText(n.shape(2)));
+    return n.fail("the axis is not one number", "shape " + toText(n.shape(2)));
   return dft(n, axis->front());
 }
 
@@ -267,7 +264,8 @@ LogicalResult melWeightMatrix(NodeBinder &n) {
   constexpr double perLog = 2595.0 / std::numbers::ln10;
   auto toMel = [](double hertz) { return perLog * std::log1p(hertz / 700.0); };
   double first = toMel(low->front());
-  double step = (toMel(high->front()) - first) / static_cast<double>(*bands + 2);
+  double step =
+      (toMel(high->front()) - first) / static_cast<double>(*bands + 2);
   SmallVector<int64_t> edges;
   for (int64_t i = 0; i < *bands + 2; ++i) {
     double mel = first + step * static_cast<double>(i);
@@ -287,18 +285,18 @@ LogicalResult melWeightMatrix(NodeBinder &n) {
       return matrix[bin * *bands + band];
     };
     for (int64_t bin = left; bin < peak; ++bin)
-      at(bin) = static_cast<double>(bin - left) /
-                static_cast<double>(peak - left);
+      at(bin) =
+          static_cast<double>(bin - left) / static_cast<double>(peak - left);
     at(peak) = 1;
     for (int64_t bin = peak + 1; bin < right; ++bin)
-      at(bin) = static_cast<double>(right - bin) /
-                static_cast<double>(right - peak);
+      at(bin) =
+          static_cast<double>(right - bin) / static_cast<double>(right - peak);
   }
-  n.setOutput(0,
-              n.e.constant(ir::makeConstant(
-                  RankedTensorType::get({bins, *bands}, element), matrix,
-                  "mel")),
-              type);
+  n.setOutput(
+      0,
+      n.e.constant(ir::makeConstant(
+          RankedTensorType::get({bins, *bands}, element), matrix, "mel")),
+      type);
   return success();
 }
 
@@ -306,11 +304,12 @@ LogicalResult melWeightMatrix(NodeBinder &n) {
 
 void registerFourier(Registry &registry) {
   registry.add(
-      "", {{"DFT", 17, dft17, "product with a matrix; constant length"},
-           {"DFT", 20, dft20, "product with a matrix; constant length and axis"},
-           {"MelWeightMatrix", 17, melWeightMatrix, "constant operands"},
-           {"STFT", 17, stft,
-            "product with a matrix; constant step and frame length"}});
+      "",
+      {{"DFT", 17, dft17, "product with a matrix; constant length"},
+       {"DFT", 20, dft20, "product with a matrix; constant length and axis"},
+       {"MelWeightMatrix", 17, melWeightMatrix, "constant operands"},
+       {"STFT", 17, stft,
+        "product with a matrix; constant step and frame length"}});
 }
 
 } // namespace cim::onnx

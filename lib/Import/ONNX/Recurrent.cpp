@@ -152,8 +152,8 @@ LogicalResult Recurrence::readShapes() {
                   Twine(n.intAttr("hidden_size", h)) + " and " + Twine(h));
   for (int64_t size : {steps, batch, inputSize, h})
     if (size == 0)
-      return n.fail("a dimension is 0", "X " + toText(n.shape(X)) + ", R " +
-                                            toText(n.shape(R)));
+      return n.fail("a dimension is 0",
+                    "X " + toText(n.shape(X)) + ", R " + toText(n.shape(R)));
   int64_t g = kind.gates, d = directions;
   Shape state = isBatchFirst ? Shape{batch, d, h} : Shape{d, batch, h};
   if (failed(needShape(W, {d, g * h, inputSize}, "W")) ||
@@ -195,16 +195,15 @@ LogicalResult Recurrence::readLengths() {
   mask = n.e.indexed({steps, 1}, type, [&](Scalars &s, ValueRange at) {
     return s.cast(at[0], type);
   });
-  mask = n.e.mapWith({n.folded(mask, "time"), n.input(SequenceLens)},
-                     {AffineMap::get(2, 0,
-                                     {n.b.getAffineDimExpr(0),
-                                      n.b.getAffineConstantExpr(0)},
-                                     n.b.getContext()),
-                      map},
-                     {steps, batch}, n.b.getI1Type(),
-                     [](Scalars &s, ValueRange args) {
-                       return s.cmp(Scalars::Cmp::LT, args[0], args[1]);
-                     });
+  mask = n.e.mapWith(
+      {n.folded(mask, "time"), n.input(SequenceLens)},
+      {AffineMap::get(2, 0,
+                      {n.b.getAffineDimExpr(0), n.b.getAffineConstantExpr(0)},
+                      n.b.getContext()),
+       map},
+      {steps, batch}, n.b.getI1Type(), [](Scalars &s, ValueRange args) {
+        return s.cmp(Scalars::Cmp::LT, args[0], args[1]);
+      });
   return success();
 }
 
@@ -242,14 +241,13 @@ Value Recurrence::inputBias(int64_t d, CellWeights &weights) {
     Value hidden = n.e.sliceDim(recurrent, 0, 2 * h, h);
     weights.recurrentBias =
         n.folded(n.e.concat({zeros, hidden}, 0), "recurrent_bias");
-    recurrent = n.e.concat({n.e.sliceDim(recurrent, 0, 0, 2 * h),
-                            n.e.splat({h}, n.element(B), 0)},
-                           0);
+    recurrent = n.e.concat(
+        {n.e.sliceDim(recurrent, 0, 0, 2 * h), n.e.splat({h}, n.element(B), 0)},
+        0);
   }
-  Value sum = n.e.map({input, recurrent}, {all}, n.element(B),
-                      [](Scalars &s, ValueRange args) {
-                        return s.add(args[0], args[1]);
-                      });
+  Value sum = n.e.map(
+      {input, recurrent}, {all}, n.element(B),
+      [](Scalars &s, ValueRange args) { return s.add(args[0], args[1]); });
   return n.folded(sum, "bias");
 }
 
@@ -260,14 +258,13 @@ FailureOr<Value> Recurrence::inputProduct(int64_t d, CellWeights &weights) {
   Value matrix = n.e.transpose(ofDirection(W, d, 0, all), {1, 0});
   Value bias = inputBias(d, weights);
   bool isConstant = bias && ir::constantOf(bias);
-  FailureOr<Value> y = emitMatMul(
-      n, {x, matrix, isConstant ? bias : Value(), false, false, {}});
+  FailureOr<Value> y =
+      emitMatMul(n, {x, matrix, isConstant ? bias : Value(), false, false, {}});
   if (failed(y) || !bias || isConstant)
     return y;
-  return n.e.map({*y, bias}, shapeOf(*y), elementOf(*y),
-                 [](Scalars &s, ValueRange args) {
-                   return s.add(args[0], args[1]);
-                 });
+  return n.e.map(
+      {*y, bias}, shapeOf(*y), elementOf(*y),
+      [](Scalars &s, ValueRange args) { return s.add(args[0], args[1]); });
 }
 
 CellWeights Recurrence::readWeights(int64_t d) {
@@ -303,8 +300,7 @@ Value Recurrence::masked(Value rows, Value value, Value otherwise) {
 }
 
 Value Recurrence::orZero(Value value) {
-  return value ? value
-               : n.e.splat({batch, options.hidden}, n.element(X), 0);
+  return value ? value : n.e.splat({batch, options.hidden}, n.element(X), 0);
 }
 
 LogicalResult Recurrence::runDirection(int64_t d) {
@@ -355,8 +351,8 @@ void Recurrence::setOutputs() {
       for (int64_t i = 0; i < d; ++i)
         parts.push_back(n.e.reshape(orZero(outputs[i][t]), part));
     Value all = n.e.concat(parts, isBatchFirst ? 1 : 0);
-    Shape shape = isBatchFirst ? Shape{batch, steps, d, h}
-                               : Shape{steps, d, batch, h};
+    Shape shape =
+        isBatchFirst ? Shape{batch, steps, d, h} : Shape{steps, d, batch, h};
     n.setOutput(0, n.e.reshape(all, shape), n.type(X));
   }
   auto setFinal = [&](size_t output, Value CellState::*member) {

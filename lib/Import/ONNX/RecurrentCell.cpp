@@ -113,8 +113,7 @@ struct Cell {
 
   /// Columns of gate `index`, or of `count` gates from it.
   Value gate(Value all, int64_t index, int64_t count = 1) {
-    return n.e.sliceDim(all, 1, index * options.hidden,
-                        count * options.hidden);
+    return n.e.sliceDim(all, 1, index * options.hidden, count * options.hidden);
   }
 
   /// Activation `index` of clipped `x`.
@@ -184,9 +183,12 @@ FailureOr<CellState> stepGru(NodeBinder &n, const CellOptions &options,
   if (options.resetAfter && state.h) {
     Value bias = weights.recurrentBias;
     bool isConstant = bias && ir::constantOf(bias);
-    FailureOr<Value> all = emitMatMul(
-        n, {state.h, weights.recurrent, isConstant ? bias : Value(), false,
-            false, {}});
+    FailureOr<Value> all = emitMatMul(n, {state.h,
+                                          weights.recurrent,
+                                          isConstant ? bias : Value(),
+                                          false,
+                                          false,
+                                          {}});
     if (failed(all))
       return failure();
     Value y = bias && !isConstant ? cell.add(*all, bias) : *all;
@@ -198,10 +200,9 @@ FailureOr<CellState> stepGru(NodeBinder &n, const CellOptions &options,
       return failure();
     gates = *sum;
     if (options.resetAfter && weights.recurrentBias)
-      product = n.e.broadcast(
-          n.e.sliceDim(weights.recurrentBias, 0, 2 * options.hidden,
-                       options.hidden),
-          shapeOf(hidden));
+      product = n.e.broadcast(n.e.sliceDim(weights.recurrentBias, 0,
+                                           2 * options.hidden, options.hidden),
+                              shapeOf(hidden));
   }
   Value z = cell.activate(0, cell.gate(gates, 0));
   if (product || state.h) {
@@ -254,8 +255,8 @@ FailureOr<CellState> stepLstm(NodeBinder &n, const CellOptions &options,
       return s.add(s.mul(args[0], args[1]), args[2]);
     });
   }
-  Value o = cell.activate(
-      0, cell.peep(cell.gate(*sum, 1), weights.peepholes[1], c));
+  Value o =
+      cell.activate(0, cell.peep(cell.gate(*sum, 1), weights.peepholes[1], c));
   Value h = cell.mul(o, cell.activate(2, c));
   return CellState{h, c};
 }

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // One step of the recurrent cells of ONNX: RNN, GRU, LSTM. B is the batch, I
-// the size of the input, H of the hidden state, G the number of gates (1, 3, 4).
+// the size of the input, H of the hidden state, G the number of gates (1, 3,
+// 4).
 #ifndef CIM_LIB_IMPORT_ONNX_RECURRENTCELL_H
 #define CIM_LIB_IMPORT_ONNX_RECURRENTCELL_H
 
@@ -19,9 +20,8 @@ struct CellActivation {
 /// Default parameters of the activation named in any case, those of the
 /// operator of that name; nothing when ONNX does not define it. `usesAlpha`
 /// and `usesBeta` say which of them the model may give.
-std::optional<CellActivation> findCellActivation(llvm::StringRef name,
-                                                 bool &usesAlpha,
-                                                 bool &usesBeta);
+std::optional<CellActivation>
+findCellActivation(llvm::StringRef name, bool &usesAlpha, bool &usesBeta);
 
 /// What the node says about a direction. Null values are absent.
 struct CellWeights {

@@ -48,9 +48,9 @@ public:
     for (int64_t t = 0; t < steps; ++t) {
       SmallVector<TypedValue> bound(state.begin(), state.end());
       for (auto [i, input] : llvm::enumerate(inputs))
-        bound.push_back({element(input.value, axes[i],
-                                 reversed[i] ? steps - 1 - t : t),
-                         input.type});
+        bound.push_back(
+            {element(input.value, axes[i], reversed[i] ? steps - 1 - t : t),
+             input.type});
       SmallVector<TypedValue> outputs;
       if (failed(emit(bound, outputs)))
         return failure();
@@ -85,11 +85,11 @@ private:
   LogicalResult mask(ArrayRef<TypedValue> state,
                      MutableArrayRef<TypedValue> outputs, Value length,
                      int64_t t) {
-    Value isInside = n.e.map(length, {}, n.b.getI1Type(),
-                             [&](Scalars &s, ValueRange args) {
-                               Value at = s.constantInt(args[0].getType(), t);
-                               return s.cmp(Scalars::Cmp::LT, at, args[0]);
-                             });
+    Value isInside =
+        n.e.map(length, {}, n.b.getI1Type(), [&](Scalars &s, ValueRange args) {
+          Value at = s.constantInt(args[0].getType(), t);
+          return s.cmp(Scalars::Cmp::LT, at, args[0]);
+        });
     for (auto [i, output] : llvm::enumerate(outputs)) {
       TypedValue otherwise = output;
       if (i < states)
@@ -97,9 +97,9 @@ private:
       else
         otherwise.value =
             n.e.splat(shapeOf(output.value), elementOf(output.value), 0);
-      FailureOr<TypedValue> value = selectValue(
-          n, isInside, output, otherwise,
-          "output '" + body.outputs[i].name + "' of the body");
+      FailureOr<TypedValue> value =
+          selectValue(n, isInside, output, otherwise,
+                      "output '" + body.outputs[i].name + "' of the body");
       if (failed(value))
         return failure();
       output = *value;
@@ -138,8 +138,7 @@ LogicalResult checkLengths(NodeBinder &n, ArrayRef<TypedValue> inputs,
   for (auto [input, axis] : llvm::zip_equal(inputs, axes))
     if (shapeOf(input.value)[axis] != length || length == 0)
       return n.fail("scan inputs have no elements or differ in their number",
-                    Twine(length) + " and " +
-                        Twine(shapeOf(input.value)[axis]),
+                    Twine(length) + " and " + Twine(shapeOf(input.value)[axis]),
                     "give them the same length of at least 1");
   return success();
 }
@@ -171,8 +170,8 @@ LogicalResult scan9(NodeBinder &n) {
   if (failed(checkLengths(n, inputs, *axes)))
     return failure();
   int64_t steps = shapeOf(inputs[0].value)[(*axes)[0]];
-  if (failed(scanner.run(state, inputs, *axes, *reversed, steps, {}, 1,
-                         elements)))
+  if (failed(
+          scanner.run(state, inputs, *axes, *reversed, steps, {}, 1, elements)))
     return failure();
   for (auto [i, value] : llvm::enumerate(state))
     n.setOutput(i, value.value, value.type);
@@ -182,8 +181,7 @@ LogicalResult scan9(NodeBinder &n) {
       values.push_back(value.value);
     if ((*outReversed)[i])
       std::reverse(values.begin(), values.end());
-    FailureOr<int64_t> axis =
-        n.axis((*outAxes)[i], rankOf(values.front()) + 1);
+    FailureOr<int64_t> axis = n.axis((*outAxes)[i], rankOf(values.front()) + 1);
     if (failed(axis))
       return failure();
     FailureOr<Value> stacked = stack(n, values, *axis, "a scan output");
@@ -312,8 +310,8 @@ LogicalResult scan8(NodeBinder &n) {
 } // namespace
 
 void registerScan(Registry &registry) {
-  registry.add("", {{"Scan", 8, scan8, "unrolled"},
-                    {"Scan", 9, scan9, "unrolled"}});
+  registry.add(
+      "", {{"Scan", 8, scan8, "unrolled"}, {"Scan", 9, scan9, "unrolled"}});
 }
 
 } // namespace cim::onnx
