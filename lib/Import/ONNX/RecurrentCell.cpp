@@ -116,15 +116,20 @@ struct Cell {
     return n.e.sliceDim(all, 1, index * options.hidden, count * options.hidden);
   }
 
-  /// Activation `index` of clipped `x`.
-  Value activate(size_t index, Value x) {
+  /// Activation `index` of a gate, clipped first.
+  Value gateOf(size_t index, Value x) {
+    return activate(index, x, options.clip);
+  }
+
+  /// Activation `index` of `x` within [-clip, clip].
+  Value activate(size_t index, Value x, std::optional<double> clip) {
     const CellActivation &function = weights.activations[index];
     const ActivationRow *row = findRow(function.name);
     return map(x, [&](Scalars &s, ValueRange args) {
       Value value = args[0];
-      if (options.clip) {
-        value = s.max(value, constant(s, value, -*options.clip));
-        value = s.min(value, constant(s, value, *options.clip));
+      if (clip) {
+        value = s.max(value, constant(s, value, -*clip));
+        value = s.min(value, constant(s, value, *clip));
       }
       return row->body(s, value, function.alpha, function.beta);
     });
@@ -168,7 +173,7 @@ FailureOr<CellState> stepRnn(NodeBinder &n, const CellOptions &options,
   FailureOr<Value> sum = cell.addProduct(x, state.h, weights.recurrent);
   if (failed(sum))
     return failure();
-  return CellState{cell.activate(0, *sum), {}};
+  return CellState{cell.gateOf(0, *sum), {}};
 }
 
 /// z, r = f(x + h R); n = g(x + (r h) R), or g(x + r (h R + b)) when the reset
@@ -204,9 +209,9 @@ FailureOr<CellState> stepGru(NodeBinder &n, const CellOptions &options,
                                            2 * options.hidden, options.hidden),
                               shapeOf(hidden));
   }
-  Value z = cell.activate(0, cell.gate(gates, 0));
+  Value z = cell.gateOf(0, cell.gate(gates, 0));
   if (product || state.h) {
-    Value r = cell.activate(0, cell.gate(gates, 1));
+    Value r = cell.gateOf(0, cell.gate(gates, 1));
     if (options.resetAfter) {
       hidden = cell.add(hidden, cell.mul(r, product));
     } else {
@@ -217,7 +222,7 @@ FailureOr<CellState> stepGru(NodeBinder &n, const CellOptions &options,
       hidden = *sum;
     }
   }
-  Value next = cell.activate(1, hidden);
+  Value next = cell.gateOf(1, hidden);
   SmallVector<Value> operands{z, next};
   if (state.h)
     operands.push_back(state.h);
@@ -238,9 +243,9 @@ FailureOr<CellState> stepLstm(NodeBinder &n, const CellOptions &options,
   FailureOr<Value> sum = cell.addProduct(x, state.h, weights.recurrent);
   if (failed(sum))
     return failure();
-  Value i = cell.activate(
+  Value i = cell.gateOf(
       0, cell.peep(cell.gate(*sum, 0), weights.peepholes[0], state.c));
-  Value g = cell.activate(1, cell.gate(*sum, 3));
+  Value g = cell.gateOf(1, cell.gate(*sum, 3));
   Value c = cell.mul(i, g);
   if (state.c) {
     Value f;
@@ -249,15 +254,16 @@ FailureOr<CellState> stepLstm(NodeBinder &n, const CellOptions &options,
         return s.sub(constant(s, args[0], 1), args[0]);
       });
     else
-      f = cell.activate(
+      f = cell.gateOf(
           0, cell.peep(cell.gate(*sum, 2), weights.peepholes[2], state.c));
     c = cell.map({f, state.c, c}, [](Scalars &s, ValueRange args) {
       return s.add(s.mul(args[0], args[1]), args[2]);
     });
   }
   Value o =
-      cell.activate(0, cell.peep(cell.gate(*sum, 1), weights.peepholes[1], c));
-  Value h = cell.mul(o, cell.activate(2, c));
+      cell.gateOf(0, cell.peep(cell.gate(*sum, 1), weights.peepholes[1], c));
+  // The state is no gate: like ONNX Runtime, the threshold leaves it alone.
+  Value h = cell.mul(o, cell.activate(2, c, std::nullopt));
   return CellState{h, c};
 }
 

@@ -1,0 +1,324 @@
+# Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""RNN, GRU and LSTM with every attribute and optional input: the device must
+compute what the reference interpreter says, bit for bit, and that must be what
+ONNX Runtime says."""
+
+import re
+
+import cim
+import numpy as np
+import pytest
+from onnx import helper, numpy_helper
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+NAMES = ["X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P"]
+T, B, I, H = 5, 3, 6, 4
+
+
+def operands(op, directions=1, layout=0, scale=1.0, seed=0, sizes=(T, B, I, H)):
+    """All inputs by name, those the operator lacks left out."""
+    rng = np.random.default_rng(seed)
+    steps, batch, inputs, hidden = sizes
+    gates = GATES[op] * hidden
+
+    def make(*shape):
+        return rng.uniform(-scale, scale, shape).astype(np.float32)
+
+    state = (directions, batch, hidden) if layout == 0 else (batch, directions, hidden)
+    arrays = {
+        "X": make(*((steps, batch) if layout == 0 else (batch, steps)), inputs),
+        "W": make(directions, gates, inputs),
+        "R": make(directions, gates, hidden),
+        "B": make(directions, 2 * gates),
+        "sequence_lens": rng.integers(1, steps + 1, batch).astype(np.int32),
+        "initial_h": make(*state),
+    }
+    if op == "LSTM":
+        arrays |= {
+            "initial_c": make(*state),
+            "P": make(directions, 3 * hidden),
+        }
+    return arrays
+
+
+def build(op, arrays, constant, dtype=np.float32, **attributes):
+    """The model of one node; operands named in `constant` are initializers."""
+    names = [name if name in arrays else "" for name in NAMES]
+    while not names[-1]:
+        names.pop()
+    outputs = ["Y", "Y_h", "Y_c"][: 3 if op == "LSTM" else 2]
+    hidden = arrays["R"].shape[-1]
+    node = helper.make_node(
+        op, names, outputs, name="cell", hidden_size=hidden, **attributes
+    )
+    infos, initializers = [], []
+    for name, array in arrays.items():
+        if array.dtype == np.float32:
+            array = array.astype(dtype)
+        if name in constant:
+            initializers.append(numpy_helper.from_array(array, name))
+        else:
+            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+            infos.append(helper.make_tensor_value_info(name, kind, array.shape))
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    results = [
+        helper.make_tensor_value_info(
+            o, kind, [f"{o}{d}" for d in range(4 - (o != "Y"))]
+        )
+        for o in outputs
+    ]
+    graph = helper.make_graph([node], "cell", infos, results, initializers)
+    opsets = [helper.make_opsetid("", 21)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    feeds = {
+        info.name: arrays[info.name].astype(dtype)
+        if arrays[info.name].dtype == np.float32
+        else arrays[info.name]
+        for info in infos
+    }
+    return model, feeds
+
+
+def run(model, feeds, **options):
+    """The device's outputs, the same bits as the interpreter's."""
+    program = cim.compile(model, threads=1, **options)
+    outputs = program.run(feeds, sanitize=True)
+    expected = cim.interpret(program.ir("quantize"), feeds)
+    for name, value in outputs.items():
+        assert value.tobytes() == expected[name].tobytes(), name
+    return outputs, program
+
+
+def reference(model, feeds):
+    """ONNX Runtime's outputs by name."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in model.graph.output]
+    return dict(zip(names, session.run(None, feeds), strict=True))
+
+
+def check(op, arrays, constant=("W", "R", "B", "P"), tolerance=1e-5, **attributes):
+    model, feeds = build(op, arrays, constant, **attributes)
+    outputs, _ = run(model, feeds)
+    for name, want in reference(model, feeds).items():
+        assert outputs[name].shape == want.shape, name
+        np.testing.assert_allclose(
+            outputs[name], want, rtol=tolerance, atol=tolerance, err_msg=name
+        )
+
+
+def without(arrays, *names):
+    return {name: array for name, array in arrays.items() if name not in names}
+
+
+OPS = pytest.mark.parametrize("op", list(GATES))
+
+
+@OPS
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_directions(op, direction):
+    """All optional inputs, weights constant, sequence lengths at run time."""
+    directions = 2 if direction == "bidirectional" else 1
+    check(op, operands(op, directions), direction=direction)
+
+
+@OPS
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_constant_lengths(op, direction):
+    arrays = operands(op)
+    arrays["sequence_lens"] = np.array([2, 4, 3], np.int32)
+    constant = ("W", "R", "B", "P", "sequence_lens")
+    check(op, arrays, constant, direction=direction)
+
+
+@OPS
+def test_run_time_weights(op):
+    check(op, operands(op), constant=())
+
+
+@OPS
+def test_plain(op):
+    arrays = without(operands(op), "B", "sequence_lens", "initial_h", "initial_c", "P")
+    check(op, arrays)
+
+
+@OPS
+def test_batch_first(op):
+    """Layout 1 against layout 0 of ONNX Runtime, which has no other."""
+    arrays = operands(op, layout=1)
+    first = without(arrays, "sequence_lens", "P")
+    model, feeds = build(op, first, ("W", "R", "B"), layout=1)
+    outputs, _ = run(model, feeds)
+    swapped = dict(first)
+    for name in ("X", "initial_h", "initial_c"):
+        if name in swapped:
+            swapped[name] = np.ascontiguousarray(swapped[name].swapaxes(0, 1))
+    expected = reference(*build(op, swapped, ("W", "R", "B")))
+    for name, want in expected.items():
+        # Y: time, direction, batch, hidden to batch, time, direction, hidden.
+        want = want.transpose(2, 0, 1, 3) if name == "Y" else want.swapaxes(0, 1)
+        assert outputs[name].shape == want.shape
+        np.testing.assert_allclose(outputs[name], want, rtol=1e-5, atol=1e-5)
+
+
+def test_batch_first_both_directions_with_lengths():
+    arrays = operands("GRU", 2, layout=1)
+    model, feeds = build(
+        "GRU", arrays, ("W", "R", "B"), layout=1, direction="bidirectional"
+    )
+    outputs, _ = run(model, feeds)
+    swapped = dict(arrays)
+    for name in ("X", "initial_h"):
+        swapped[name] = np.ascontiguousarray(arrays[name].swapaxes(0, 1))
+    expected = reference(
+        *build("GRU", swapped, ("W", "R", "B"), direction="bidirectional")
+    )
+    np.testing.assert_allclose(
+        outputs["Y"], expected["Y"].transpose(2, 0, 1, 3), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("lengths", ["constant", "run time"])
+def test_reset_after_the_product(lengths):
+    arrays = operands("GRU", 2)
+    constant = ("W", "R", "B") + (("sequence_lens",) if lengths == "constant" else ())
+    check("GRU", arrays, constant, direction="bidirectional", linear_before_reset=1)
+    check("GRU", arrays, (), direction="bidirectional", linear_before_reset=1)
+    # Without a state the first step still has the bias the reset gate acts on.
+    check(
+        "GRU",
+        without(arrays, "initial_h"),
+        linear_before_reset=1,
+        direction="bidirectional",
+    )
+
+
+def test_coupled_forget_gate():
+    check("LSTM", operands("LSTM"), input_forget=1)
+
+
+@OPS
+def test_clip(op):
+    """Values far beyond the threshold. The cell state is no gate: ONNX Runtime
+    clips what goes into all activations but the last."""
+    arrays = without(operands(op, scale=4.0), "P")
+    check(op, arrays, tolerance=2e-4, clip=0.75)
+
+
+ACTIVATIONS = [
+    ("Relu", None, None),
+    ("LeakyRelu", 0.1, None),
+    ("ThresholdedRelu", 0.25, None),
+    ("ScaledTanh", 0.5, 1.5),
+    ("HardSigmoid", 0.3, 0.4),
+    ("Elu", 0.7, None),
+    ("Affine", 0.6, 0.1),
+    ("Softsign", None, None),
+    ("Softplus", None, None),
+    ("Sigmoid", None, None),
+]
+
+
+@pytest.mark.parametrize("name, alpha, beta", ACTIVATIONS, ids=lambda v: str(v))
+def test_activations(name, alpha, beta):
+    arrays = operands("RNN", scale=0.5)
+    attributes = {"activations": [name]}
+    if alpha is not None:
+        attributes["activation_alpha"] = [alpha]
+    if beta is not None:
+        attributes["activation_beta"] = [beta]
+    check("RNN", arrays, **attributes)
+
+
+def test_parameters_go_to_the_functions_that_have_them():
+    check(
+        "LSTM",
+        operands("LSTM", 2, scale=0.5),
+        direction="bidirectional",
+        activations=["HardSigmoid", "Tanh", "LeakyRelu", "sigmoid", "Elu", "Affine"],
+        activation_alpha=[0.3, 0.1, 0.8, 0.9],
+        activation_beta=[0.4, 0.05],
+    )
+
+
+def test_one_step_and_one_row():
+    arrays = operands("LSTM", sizes=(1, 1, 3, 2))
+    check("LSTM", without(arrays, "sequence_lens"))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+@OPS
+def test_other_floats(op, dtype):
+    arrays = without(operands(op, scale=0.5), "P")
+    model, feeds = build(op, arrays, ("W", "R", "B"), dtype)
+    outputs, _ = run(model, feeds)
+    expected = reference(*build(op, arrays, ("W", "R", "B")))
+    tolerance = 5e-3 if dtype == np.float16 else 1e-5
+    for name, want in expected.items():
+        assert outputs[name].dtype == dtype
+        np.testing.assert_allclose(
+            outputs[name].astype(np.float32), want, rtol=tolerance, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize("quantize", ["int8", "w4a8", "bfp16"])
+@pytest.mark.parametrize("op", ["LSTM", "GRU"])
+def test_quantized(op, quantize):
+    """Products in the array; the steps are one layer: one scale, one copy of the
+    weights."""
+    sizes = (6, 4, 32, 32)
+    arrays = operands(op, scale=0.25, sizes=sizes)
+    arrays = without(arrays, "sequence_lens", "initial_h", "initial_c", "P")
+    attributes = {"linear_before_reset": 1} if op == "GRU" else {}
+    model, feeds = build(op, arrays, ("W", "R", "B"), **attributes)
+    rng = np.random.default_rng(1)
+    samples = rng.uniform(-0.25, 0.25, (24, *feeds["X"].shape[1:])).astype(np.float32)
+    outputs, program = run(model, feeds, quantize=quantize, calibration={"X": samples})
+    want = reference(model, feeds)["Y"]
+    error = np.linalg.norm(outputs["Y"] - want) / np.linalg.norm(want)
+    assert error < {"int8": 0.03, "w4a8": 0.25, "bfp16": 0.002}[quantize]
+    text = program.ir("quantize")
+    # One product for the input, one per step but the first, whose state is zero.
+    products = re.findall(r"cim\.matmul %\w+, (%\w+).*", text)
+    assert len(products) == 6
+    assert len(set(products)) == 2
+    if quantize != "bfp16":
+        types = re.findall(r"cim\.matmul .*tensor<4x32x(!quant[^>]*>)", text)
+        assert len(types) == 5 and len(set(types)) == 1
+
+
+MISTAKES = [
+    (
+        {"activations": ["Tanh", "Tanh"]},
+        "cell: the number of activations is wrong; RNN opset 21, 2, 1 wanted",
+    ),
+    (
+        {"activations": ["Gelu"]},
+        "cell: the activation is unknown; RNN opset 21, 'Gelu'",
+    ),
+    ({"direction": "sideways"}, "cell: the direction is unknown"),
+    ({"clip": -1.0}, "cell: clip is not positive"),
+    ({"direction": "bidirectional"}, "cell: W does not have the right shape"),
+]
+
+
+@pytest.mark.parametrize("attributes, message", MISTAKES, ids=lambda v: str(v)[:24])
+def test_mistakes(attributes, message):
+    model, _ = build("RNN", operands("RNN"), ("W", "R", "B"), **attributes)
+    with pytest.raises(cim.CompileError, match=re.escape(message)):
+        cim.compile(model)
+
+
+def test_too_many_steps():
+    arrays = without(
+        operands("RNN", sizes=(60000, 1, 1, 1)), "sequence_lens", "initial_h"
+    )
+    model, _ = build("RNN", arrays, ("W", "R", "B"))
+    with pytest.raises(cim.CompileError, match="cell: the repetitions are too many"):
+        cim.compile(model)
