@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "Mac.h"
 #include "cim/IR/Constants.h"
@@ -28,6 +29,22 @@ struct Transform {
   std::vector<double> window; ///< Factors of the rows, or empty.
 };
 
+/// cos and sin of 2 pi i / n, 0 <= i < n, with all symmetries of the circle:
+/// computed in the first eighth of it.
+std::pair<double, double> unitRoot(int64_t i, int64_t n) {
+  int64_t quarter = 4 * i / n, rest = 4 * i % n;
+  bool isMirrored = 2 * rest > n;
+  double angle = std::numbers::pi / 2 *
+                 static_cast<double>(isMirrored ? n - rest : rest) /
+                 static_cast<double>(n);
+  double x = std::cos(angle), y = std::sin(angle);
+  if (isMirrored)
+    std::swap(x, y);
+  for (; quarter > 0; --quarter)
+    x = std::exchange(y, x) * -1.0;
+  return {x, y};
+}
+
 /// The transform as a matrix (rows * inputParts) x (bins * outputParts), real
 /// and imaginary parts alternating.
 FailureOr<Value> transformMatrix(NodeBinder &n, const Transform &t,
@@ -38,14 +55,9 @@ FailureOr<Value> transformMatrix(NodeBinder &n, const Transform &t,
                   "at most 2^26 matrix elements, " + Twine(rows) + "x" +
                       Twine(columns),
                   "transform shorter frames");
-  // One period; angles are exact multiples of 2 pi / N.
-  std::vector<double> cosines(t.length), sines(t.length);
-  for (int64_t i = 0; i < t.length; ++i) {
-    double angle = 2 * std::numbers::pi * static_cast<double>(i) /
-                   static_cast<double>(t.length);
-    cosines[i] = std::cos(angle);
-    sines[i] = t.inverse ? std::sin(angle) : -std::sin(angle);
-  }
+  std::vector<std::pair<double, double>> period;
+  for (int64_t i = 0; i < t.length; ++i)
+    period.push_back(unitRoot(i, t.length));
   std::vector<double> matrix(rows * columns);
   for (int64_t i = 0; i < t.rows; ++i) {
     double factor = t.inverse ? 1.0 / static_cast<double>(t.length) : 1.0;
@@ -55,13 +67,14 @@ FailureOr<Value> transformMatrix(NodeBinder &n, const Transform &t,
     if (t.halfSpectrum && i != 0 && 2 * i != t.length)
       factor *= 2;
     for (int64_t k = 0; k < t.bins; ++k) {
-      int64_t at = i * k % t.length;
-      double parts[2][2] = {{cosines[at], sines[at]},
-                            {-sines[at], cosines[at]}};
+      auto [real, imaginary] = period[i * k % t.length];
+      if (!t.inverse)
+        imaginary = -imaginary;
+      double parts[2][2] = {{real, imaginary}, {-imaginary, real}};
       for (int64_t p = 0; p < t.inputParts; ++p)
         for (int64_t q = 0; q < t.outputParts; ++q)
           matrix[(i * t.inputParts + p) * columns + k * t.outputParts + q] =
-              factor * parts[p][q];
+              factor * parts[p][q] + 0.0; // Not -0.
     }
   }
   auto type = RankedTensorType::get({rows, columns}, element);
