@@ -10,6 +10,7 @@ import cim
 import numpy as np
 import pytest
 from onnx import helper, numpy_helper
+from test_random import FORMATS, SWITCHES, random_target
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -288,6 +289,8 @@ def test_quantized(op, quantize):
     products = re.findall(r"cim\.matmul %\w+, (%\w+).*", text)
     assert len(products) == 6
     assert len(set(products)) == 2
+    packed = re.findall(r'cim\.buffer constant "[^"]*\.weights"', program.ir("lower"))
+    assert len(packed) == 2
     if quantize != "bfp16":
         types = re.findall(r"cim\.matmul .*tensor<4x32x(!quant[^>]*>)", text)
         assert len(types) == 5 and len(set(types)) == 1
@@ -322,3 +325,40 @@ def test_too_many_steps():
     model, _ = build("RNN", arrays, ("W", "R", "B"))
     with pytest.raises(cim.CompileError, match="cell: the repetitions are too many"):
         cim.compile(model)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random(seed):
+    """Random cells with random operands on random targets with random options."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices):
+        return choices[rng.integers(len(choices))]
+
+    op, direction = pick(*GATES), pick("forward", "reverse", "bidirectional")
+    layout, sizes = pick(0, 1), [int(rng.integers(1, most)) for most in (9, 7, 70, 70)]
+    directions = 2 if direction == "bidirectional" else 1
+    arrays = operands(op, directions, layout, 0.3, seed, sizes)
+    optional = ("B", "sequence_lens", "initial_h", "initial_c", "P")
+    arrays = without(arrays, *[name for name in optional if rng.random() < 0.4])
+    constant = [name for name in arrays if name != "X" and rng.random() < 0.7]
+    attributes = {"direction": direction, "layout": layout}
+    if op == "GRU":
+        attributes["linear_before_reset"] = pick(0, 1)
+    if op == "LSTM":
+        attributes["input_forget"] = pick(0, 1)
+    if pick(True, False):
+        attributes["clip"] = 0.5
+    target, quantize = random_target(rng), pick(*FORMATS)
+    if quantize in ("bfp16", "fp16") and target.bfp_block_rows != 64:
+        target = cim.Target.load("m50")
+    model, feeds = build(op, arrays, constant, **attributes)
+    run(
+        model,
+        feeds,
+        target=target,
+        quantize=quantize,
+        calibration=feeds,
+        opt=int(rng.integers(0, 3)),
+        disable=[switch for switch in SWITCHES if rng.random() < 0.2],
+    )
