@@ -86,7 +86,11 @@ public:
       return failure();
     UnrollBudget budget(n);
     for (int64_t i = 0; !ended && (!trips || i < *trips); ++i) {
-      if (failed(iterate(i)) || failed(budget.repeated(foreseen())))
+      if (failed(iterate(i)) ||
+          failed(budget.repeated(
+              foreseen(), active ? "give the loop, whose end depends on input "
+                                   "values, a smaller constant trip count"
+                                 : "repeat less often, or split the model")))
         return failure();
     }
     return setOutputs();
@@ -130,11 +134,6 @@ private:
                                 return s.bitAnd(args[0], args[1]);
                               })
                     : flag;
-    if (!trips)
-      return n.fail("the end of the loop depends on input values, which needs "
-                    "a bound",
-                    "no maximum trip count",
-                    "give the loop a constant trip count as its bound");
     if (scans.empty())
       return success();
     return n.fail(
@@ -145,10 +144,10 @@ private:
         "the condition a constant");
   }
 
-  /// The number of iterations, as far as it is certain. A condition known so
-  /// far may become false any time, unless the body hands on what it is given.
+  /// The number of iterations, as far as it is certain: a condition may become
+  /// false any time, unless the body hands on the one it is given.
   std::optional<int64_t> foreseen() const {
-    if (ended || !(active || handsOn))
+    if (!handsOn || ended)
       return std::nullopt;
     return trips.value_or(std::numeric_limits<int64_t>::max());
   }

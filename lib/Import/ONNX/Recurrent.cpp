@@ -6,6 +6,8 @@
 // that resets before it). A sequence that ends early keeps its state from then
 // on and gives zeros, element by element of the batch.
 
+#include <cmath>
+
 #include "Mac.h"
 #include "RecurrentCell.h"
 #include "Unroll.h"
@@ -220,8 +222,10 @@ CellState Recurrence::initialState(int64_t d) {
     if (!n.hasInput(i))
       return {};
     // Nothing is added for a state of zeros.
-    auto attr = dyn_cast_or_null<DenseElementsAttr>(ir::constantOf(n.input(i)));
-    if (attr && attr.isSplat() && attr.getSplatValue<APFloat>().isPosZero())
+    std::optional<ir::Literal> literal = n.known(n.input(i));
+    if (literal && llvm::all_of(literal->elements, [](ir::Scalar element) {
+          return element.f == 0 && !std::signbit(element.f);
+        }))
       return {};
     Value slice = n.e.sliceDim(n.input(i), isBatchFirst ? 1 : 0, d, 1);
     return n.e.reshape(slice, {batch, options.hidden});

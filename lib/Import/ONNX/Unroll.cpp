@@ -14,7 +14,8 @@ static Operation *lastOf(Block *block) {
 UnrollBudget::UnrollBudget(NodeBinder &n)
     : n(n), last(lastOf(n.b.getInsertionBlock())) {}
 
-LogicalResult UnrollBudget::repeated(std::optional<int64_t> all) {
+LogicalResult UnrollBudget::repeated(std::optional<int64_t> all,
+                                     StringRef advice) {
   Block *block = n.b.getInsertionBlock();
   auto it = last ? std::next(last->getIterator()) : block->begin();
   for (; it != block->end(); ++it)
@@ -27,12 +28,12 @@ LogicalResult UnrollBudget::repeated(std::optional<int64_t> all) {
                  (all && *all > maxUnrolledOps / each);
   if (!tooMany)
     return success();
+  std::string number = all ? "each of " + std::to_string(*all) + " repetitions"
+                           : "each repetition";
   return n.fail("the repetitions are too many to be written out",
                 "at most " + Twine(maxUnrolledOps) + " operations, " +
-                    Twine(each) + " for each of " +
-                    (all ? Twine(*all) : Twine("an unknown number")) +
-                    " repetitions",
-                "repeat less often, or split the model");
+                    Twine(each) + " for " + number,
+                advice);
 }
 
 FailureOr<Value> stack(NodeBinder &n, ArrayRef<Value> values, int64_t axis,

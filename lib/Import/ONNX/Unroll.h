@@ -20,8 +20,10 @@ public:
   explicit UnrollBudget(NodeBinder &n);
   /// After each repetition; `all` is their number where it is known. Fails
   /// when they come to more than maxUnrolledOps, if possible before emitting
-  /// them all.
-  mlir::LogicalResult repeated(std::optional<int64_t> all);
+  /// them all; `advice` says what to do then.
+  mlir::LogicalResult
+  repeated(std::optional<int64_t> all,
+           llvm::StringRef advice = "repeat less often, or split the model");
 
 private:
   NodeBinder &n;
