@@ -160,16 +160,22 @@ LogicalResult MacLowering::prepareWeights() {
   ElementsAttr data = constantOf(source);
   if (!data || !hasData(data))
     return region.emitError("weights are not a constant with data");
-  bool bfp = geometry.problem.bfp;
-  int64_t planes = geometry.problem.planes;
   auto [known, isNew] = lowering.packedWeights.try_emplace(
-      {data, schedule, geometry.problem.groups, planes});
-  if (!isNew) {
+      {data, schedule, geometry.problem.groups, geometry.problem.planes});
+  if (isNew) {
+    packWeights(data);
+    known->second = {packed, tileOffsets, masks};
+  } else {
     packed = known->second.buffer;
     tileOffsets = known->second.tileOffsets;
     masks = known->second.masks;
-    return success();
   }
+  return success();
+}
+
+void MacLowering::packWeights(ElementsAttr data) {
+  bool bfp = geometry.problem.bfp;
+  int64_t planes = geometry.problem.planes;
   struct Tile {
     int64_t chunk;
     Range n;
@@ -235,8 +241,6 @@ LogicalResult MacLowering::prepareWeights() {
                         type.getElementType(), MemorySpace::dram, 0, attr);
   if (schedule.getWeights() == WeightHome::l2)
     packed = lowering.makeResident(packed, name);
-  known->second = {packed, tileOffsets, masks};
-  return success();
 }
 
 //===----------------------------------------------------------------------===//
