@@ -362,3 +362,97 @@ def test_random(seed):
         opt=int(rng.integers(0, 3)),
         disable=[switch for switch in SWITCHES if rng.random() < 0.2],
     )
+
+
+def speech_model(samples, hidden=32):
+    """Audio to classes as exporters write it: frames, power, mel bands, logarithm,
+    two bidirectional LSTMs with computed zero states, mean over time, head."""
+    rng = np.random.default_rng(7)
+    nodes, initializers = [], []
+
+    def constant(name, value):
+        initializers.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def weights(name, *shape):
+        bound = 1.0 / np.sqrt(hidden)
+        return constant(name, rng.uniform(-bound, bound, shape).astype(np.float32))
+
+    def add(op, inputs, name, **attributes):
+        nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
+        return name
+
+    last = constant("last", np.array([-1]))
+    window = constant("window", np.hanning(400).astype(np.float32))
+    signal = add("Unsqueeze", ["audio", last], "signal")
+    x = add("STFT", [signal, constant("step", np.int64(160)), window], "stft")
+    x = add("Mul", [x, x], "square")
+    x = add("ReduceSum", [x, last], "power", keepdims=0)
+    scalars = {
+        "bands": np.int64(40),
+        "length": np.int64(400),
+        "rate": np.int64(16000),
+        "low": np.float32(20),
+        "high": np.float32(7600),
+    }
+    names = [constant(name, value) for name, value in scalars.items()]
+    x = add("MatMul", [x, add("MelWeightMatrix", names, "matrix")], "mel")
+    x = add("Add", [x, constant("floor", np.float32(1e-3))], "floored")
+    x = add("Log", [x], "log")
+    x = add("Transpose", [x], "time_first", perm=[1, 0, 2])
+    first = constant("first", np.array([0]))
+    batch = add("Gather", [add("Shape", ["audio"], "shape"), first], "batch")
+    two, size = constant("two", np.array([2])), constant("size", np.array([hidden]))
+    shape = add("Concat", [two, batch, size], "state_shape", axis=0)
+    state = add("ConstantOfShape", [shape], "state")
+    inputs = 40
+    for i in range(2):
+        operands = [
+            x,
+            weights(f"w{i}", 2, 4 * hidden, inputs),
+            weights(f"r{i}", 2, 4 * hidden, hidden),
+            weights(f"b{i}", 2, 8 * hidden),
+            "",
+            state,
+            state,
+        ]
+        both = {"direction": "bidirectional", "hidden_size": hidden}
+        x = add("LSTM", operands, f"lstm{i}", **both)
+        x = add("Transpose", [x], f"swapped{i}", perm=[0, 2, 1, 3])
+        joined = constant(f"joined{i}", np.array([0, 0, -1]))
+        x = add("Reshape", [x, joined], f"features{i}")
+        inputs = 2 * hidden
+    x = add("ReduceMean", [x, first], "mean", keepdims=0)
+    add("Gemm", [x, weights("head_w", inputs, 12), weights("head_b", 12)], "y")
+    audio = helper.make_tensor_value_info("audio", 1, [1, samples])
+    y = helper.make_tensor_value_info("y", 1, [1, 12])
+    graph = helper.make_graph(nodes, "speech", [audio], [y], initializers)
+    opsets = [helper.make_opsetid("", 18)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def test_speech_network():
+    """In int8 but for the mel bands, whose logarithm needs small numbers beside
+    big ones."""
+    model = speech_model(2000)
+    rng = np.random.default_rng(8)
+    time = np.arange(2000) / 16000
+    tones = np.sin(2 * np.pi * rng.uniform(100, 6000, (13, 1)) * time)
+    audio = (tones + rng.normal(0, 0.05, tones.shape)).astype(np.float32)
+    outputs, program = run(
+        model,
+        {"audio": audio[:1]},
+        quantize="int8",
+        calibration={"audio": audio[1:]},
+        layers={"^mel$": "none"},
+    )
+    want = reference(model, {"audio": audio[:1]})["y"]
+    error = np.linalg.norm(outputs["y"] - want) / np.linalg.norm(want)
+    assert error < 0.1
+    # Per layer and direction the input's product and all steps but the first,
+    # and the transform, and the head; each step's weights are those of others.
+    text = program.ir("quantize")
+    integer = re.findall(r"cim\.matmul %\w+, (%\w+).*requantize", text)
+    frames = (2000 - 400) // 160 + 1
+    assert len(integer) == 4 * (1 + frames - 1) + 2
+    assert len(set(integer)) == 4 * 2 + 2

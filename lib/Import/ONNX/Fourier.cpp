@@ -100,14 +100,18 @@ FailureOr<Value> emitTransform(NodeBinder &n, Value signal, Transform t) {
   return n.e.reshape(*y, outer);
 }
 
-/// A known positive scalar operand.
+/// A known positive scalar operand; what is far beyond any matrix is refused.
 FailureOr<int64_t> positive(NodeBinder &n, size_t i, StringRef what) {
   FailureOr<Shape> value = n.constantInts(i, what);
   if (failed(value))
     return failure();
-  if (value->size() != 1 || value->front() < 1)
-    return n.fail(what + " is not one positive number",
-                  "shape " + toText(n.shape(i)));
+  if (value->size() != 1 || value->front() < 1 ||
+      value->front() > maxMatrixElements)
+    return n.fail(what + " is not one number from 1 to 2^26",
+                  "shape " + toText(n.shape(i)) +
+                      (value->empty()
+                           ? std::string()
+                           : ", value " + std::to_string(value->front())));
   return value->front();
 }
 
