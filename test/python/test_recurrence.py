@@ -296,6 +296,24 @@ def test_quantized(op, quantize):
         assert len(types) == 5 and len(set(types)) == 1
 
 
+@pytest.mark.parametrize("op, products", [("RNN", 1), ("GRU", 2), ("LSTM", 1)])
+def test_steps_are_equal_text(op, products):
+    """But for names and places, so that loops can be found again later on."""
+    arrays = operands(op, scale=0.25, sizes=(7, 4, 32, 32))
+    arrays = without(arrays, "sequence_lens", "initial_h", "initial_c", "P")
+    model, feeds = build(op, arrays, ("W", "R", "B"))
+    text = cim.compile(model, quantize="int8", calibration=feeds).ir("quantize")
+    text = text[: text.index("return")]
+    text = re.sub(r" loc\([^()]*(\([^()]*\))?[^()]*\)", "", text)
+    text = re.sub(r"%[\w#]+", "%", text)
+    text = re.sub(r"extract_slice %\[\d+, ", "extract_slice %[time, ", text)
+    parts = re.split(r"\n(?=.*cim\.matmul.*tensor<4x32x!quant)", text)
+    assert len(parts) == 1 + 6 * products
+    # What follows the last product differs, and so does the first step's end.
+    parts = parts[1 + products : -products]
+    assert len(set(parts)) == products
+
+
 MISTAKES = [
     (
         {"activations": ["Tanh", "Tanh"]},
