@@ -82,6 +82,7 @@ private:
   mlir::LogicalResult prepare();
   mlir::LogicalResult prepareParameters();
   mlir::LogicalResult prepareWeights();
+  void packWeights(mlir::ElementsAttr data);
   mlir::LogicalResult buildEpilogue();
   void planTiles();
   void planBuffers(Core &core);

@@ -17,6 +17,13 @@
 
 namespace cim {
 
+/// Constant weights as the array takes them.
+struct PackedWeights {
+  mlir::Value buffer;
+  std::vector<int64_t> tileOffsets;        ///< (chunk, n tile, k tile)
+  std::vector<std::vector<int64_t>> masks; ///< Likewise.
+};
+
 /// A loop nest over strided operands before it becomes vector ops.
 struct LoopNest {
   struct Operand {
@@ -166,6 +173,15 @@ private:
   llvm::DenseMap<mlir::Attribute, View> constants;
   llvm::DenseMap<mlir::Value, mlir::Value> residents;
   int64_t residentBytes = 0;
+  /// Packed weights by constant, schedule (which has the tiles), groups and
+  /// planes: layers that are applied again and again pack them once.
+  llvm::DenseMap<std::tuple<mlir::Attribute, mlir::Attribute, int64_t, int64_t>,
+                 PackedWeights>
+      packedWeights;
+  /// Bias with the zero point folded in, by weights, bias and zero point.
+  llvm::DenseMap<std::tuple<mlir::Attribute, mlir::Attribute, int64_t>,
+                 mlir::ElementsAttr>
+      foldedBias;
   std::string layer; ///< Name of the region being lowered.
 };
 

@@ -160,6 +160,20 @@ LogicalResult MacLowering::prepareWeights() {
   ElementsAttr data = constantOf(source);
   if (!data || !hasData(data))
     return region.emitError("weights are not a constant with data");
+  auto [known, isNew] = lowering.packedWeights.try_emplace(
+      {data, schedule, geometry.problem.groups, geometry.problem.planes});
+  if (isNew) {
+    packWeights(data);
+    known->second = {packed, tileOffsets, masks};
+  } else {
+    packed = known->second.buffer;
+    tileOffsets = known->second.tileOffsets;
+    masks = known->second.masks;
+  }
+  return success();
+}
+
+void MacLowering::packWeights(ElementsAttr data) {
   bool bfp = geometry.problem.bfp;
   int64_t planes = geometry.problem.planes;
   struct Tile {
@@ -227,7 +241,6 @@ LogicalResult MacLowering::prepareWeights() {
                         type.getElementType(), MemorySpace::dram, 0, attr);
   if (schedule.getWeights() == WeightHome::l2)
     packed = lowering.makeResident(packed, name);
-  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -262,12 +275,18 @@ LogicalResult MacLowering::prepareParameters() {
                               region.getName().str() + ".bias");
     return success();
   }
+  ElementsAttr weights = constantOf(outerValue(macWeights(mac)));
+  ElementsAttr &known =
+      lowering.foldedBias[{weights, biasSource, geometry.actZero}];
+  if (known) {
+    biasData = known;
+    return success();
+  }
   std::vector<int64_t> folded(count, 0);
   if (biasSource)
     folded = values<int64_t>(biasSource);
   if (geometry.actZero) {
     // Sum over x - zero is the sum over x minus zero times the column sums.
-    ElementsAttr weights = constantOf(outerValue(macWeights(mac)));
     if (!weights)
       return region.emitError("computed weights need activations with zero "
                               "point 0 (numerics Q6)");
@@ -292,9 +311,9 @@ LogicalResult MacLowering::prepareParameters() {
              << ", beyond int32 (numerics Q5); quantize this op with "
                 "symmetric activations or leave it in float";
   if (bias || geometry.actZero)
-    biasData = makeConstant(vectorType(builder.getI32Type()),
-                            ArrayRef<int64_t>(folded),
-                            region.getName().str() + ".bias");
+    known = biasData = makeConstant(vectorType(builder.getI32Type()),
+                                    ArrayRef<int64_t>(folded),
+                                    region.getName().str() + ".bias");
   return success();
 }
 

@@ -3,6 +3,8 @@
 #include "Apply.h"
 
 #include <cmath>
+#include <map>
+#include <tuple>
 
 #include "Ranges.h"
 #include "cim/IR/Constants.h"
@@ -48,6 +50,11 @@ struct QuantizedWeights {
   std::vector<float> scales;
 };
 
+/// The constants of an integer MAC op.
+struct MacConstants {
+  Value weights, multiplier, bias;
+};
+
 class Applier {
 public:
   Applier(func::FuncOp func, const QuantPlan &plan,
@@ -64,6 +71,8 @@ private:
   void toBfp(const MacPlan &mac);
   QuantizedWeights quantizeWeights(OpBuilder &b, const MacPlan &mac);
   void eraseReplaced();
+  FailureOr<MacConstants> makeConstants(const MacPlan &mac,
+                                        UniformQuantizedType actType);
   void readThroughQuantized();
   void foldRequantization();
 
@@ -81,6 +90,9 @@ private:
   llvm::DenseMap<Value, Value> plannedName; ///< New result to planned value.
   std::vector<Operation *> replaced; ///< MAC ops, erased by eraseReplaced.
   llvm::DenseSet<Operation *> pools; ///< Maximum pools of stored values.
+  /// A layer that is applied again and again (the steps of a recurrence) has
+  /// its constants once: by weights, bias, type of the input, weight bits.
+  std::map<std::tuple<void *, void *, const void *, int>, MacConstants> shared;
   llvm::DenseMap<Value, Value> quantizedOf;
   std::vector<std::pair<Value, Value>> pairs; ///< (float, quantized)
 };
@@ -287,17 +299,20 @@ static Value biasOf(Operation *mac) {
   return cast<MatmulOp>(mac).getBias();
 }
 
-LogicalResult Applier::toInteger(const MacPlan &mac) {
+FailureOr<MacConstants> Applier::makeConstants(const MacPlan &mac,
+                                               UniformQuantizedType actType) {
   OpBuilder b(mac.op);
   Location loc = mac.op->getLoc();
-  Value act = quantized(mac.op->getOperand(0));
-  auto actType = cast<UniformQuantizedType>(
-      cast<RankedTensorType>(act.getType()).getElementType());
+  Value oldBias = biasOf(mac.op);
+  auto key = std::make_tuple(mac.op->getOperand(1).getAsOpaquePointer(),
+                             oldBias ? oldBias.getAsOpaquePointer() : nullptr,
+                             actType.getAsOpaquePointer(), mac.weightBits);
+  if (auto it = shared.find(key); it != shared.end())
+    return it->second;
   auto resultType = cast<RankedTensorType>(mac.op->getResult(0).getType());
   int64_t channels = isa<ConvOp>(mac.op)
                          ? resultType.getDimSize(1)
                          : resultType.getDimSize(resultType.getRank() - 1);
-  b.setInsertionPoint(mac.op);
   QuantizedWeights weights;
   if (mac.computedWeights) {
     weights.weights = quantized(mac.op->getOperand(1));
@@ -319,8 +334,8 @@ LogicalResult Applier::toInteger(const MacPlan &mac) {
       makeConstant(vector(b.getF32Type()), ArrayRef<double>(multiplier),
                    "multiplier"));
   Value bias;
-  if (Value old = biasOf(mac.op)) {
-    ElementsAttr attr = constantOf(old);
+  if (oldBias) {
+    ElementsAttr attr = constantOf(oldBias);
     if (!attr)
       return mac.op->emitError("bias is not constant");
     std::vector<double> values = cim::ir::values<double>(attr);
@@ -335,15 +350,29 @@ LogicalResult Applier::toInteger(const MacPlan &mac) {
                                                   ArrayRef<int64_t>(integers),
                                                   "bias"));
   }
+  return shared[key] = {weights.weights, scale, bias};
+}
+
+LogicalResult Applier::toInteger(const MacPlan &mac) {
+  OpBuilder b(mac.op);
+  Location loc = mac.op->getLoc();
+  Value act = quantized(mac.op->getOperand(0));
+  auto actType = cast<UniformQuantizedType>(
+      cast<RankedTensorType>(act.getType()).getElementType());
+  FailureOr<MacConstants> constants = makeConstants(mac, actType);
+  if (failed(constants))
+    return failure();
+  auto [weights, scale, bias] = *constants;
+  auto resultType = cast<RankedTensorType>(mac.op->getResult(0).getType());
   Value result;
   if (auto conv = dyn_cast<ConvOp>(mac.op))
-    result = ConvOp::create(b, loc, resultType, act, weights.weights, bias,
-                            scale, conv.getStridesAttr(), conv.getPadsAttr(),
+    result = ConvOp::create(b, loc, resultType, act, weights, bias, scale,
+                            conv.getStridesAttr(), conv.getPadsAttr(),
                             conv.getDilationsAttr(), conv.getGroupsAttr(),
                             IntegerAttr());
   else
-    result = MatmulOp::create(b, loc, resultType, act, weights.weights, bias,
-                              scale, IntegerAttr());
+    result = MatmulOp::create(b, loc, resultType, act, weights, bias, scale,
+                              IntegerAttr());
   // The value keeps its plan under its new name. Replaced ops are erased at the
   // end: the plan's keys must stay valid.
   Value old = mac.op->getResult(0);

@@ -119,6 +119,9 @@ public:
     }
   }
 
+  /// Gives two wanted values one scale.
+  void unite(Value a, Value b) { links.unionSets(a, b); }
+
   void symmetric(Value value, bool isSigned) {
     symmetricValues.push_back({value, isSigned});
   }
@@ -168,6 +171,9 @@ private:
 QuantPlan makePlan(func::FuncOp func, const QuantizeOptions &options) {
   QuantPlan plan;
   Classifier classifier(plan);
+  // A layer that is applied again and again (the steps of a recurrence, the
+  // body of a loop) is one layer with one scale: same weights, same source.
+  llvm::DenseMap<std::pair<Value, Attribute>, Value> layers;
   func.walk([&](Operation *op) {
     if (!isa<ConvOp, MatmulOp>(op) ||
         !cast<RankedTensorType>(op->getOperand(0).getType())
@@ -179,8 +185,13 @@ QuantPlan makePlan(func::FuncOp func, const QuantizeOptions &options) {
     if (mac.mode != QuantMode::Integer)
       return;
     classifier.want(op->getOperand(0));
-    if (!mac.computedWeights)
+    if (!mac.computedWeights) {
+      auto [it, isNew] = layers.try_emplace(
+          {op->getOperand(1), Attribute(op->getLoc())}, op->getOperand(0));
+      if (!isNew)
+        classifier.unite(it->second, op->getOperand(0));
       return;
+    }
     classifier.symmetric(op->getOperand(0), false);
     classifier.want(op->getOperand(1));
     classifier.symmetric(op->getOperand(1), true);

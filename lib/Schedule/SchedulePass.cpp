@@ -240,13 +240,21 @@ LogicalResult SchedulePass::attach() {
   llvm::sort(order, [&](size_t a, size_t b) {
     return std::pair(-gain[a], a) < std::pair(-gain[b], b);
   });
+  // Regions that share weights and problem share their bytes.
+  llvm::DenseSet<std::pair<Value, size_t>> inL2;
   for (size_t i : order) {
-    if (!options.residentWeights ||
-        entries[i].geometry.problem.computedWeights ||
-        entries[i].weightBytes > room)
+    const Entry &entry = entries[i];
+    if (!options.residentWeights || entry.geometry.problem.computedWeights)
       continue;
+    RegionOp region = entry.region;
+    std::pair key(outerValue(macOf(region)->getOperand(1)), entry.problem);
+    if (!inL2.contains(key)) {
+      if (entry.weightBytes > room)
+        continue;
+      room -= entry.weightBytes;
+      inL2.insert(key);
+    }
     resident[i] = true;
-    room -= entries[i].weightBytes;
   }
   for (auto [i, entry] : llvm::enumerate(entries)) {
     const Solved &s = solved[entry.problem];

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "cim/IR/Constants.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
@@ -142,6 +143,26 @@ std::optional<Shape> NodeBinder::intsAttr(StringRef name) const {
   return Shape(attr->ints.begin(), attr->ints.end());
 }
 
+FailureOr<const Graph *> NodeBinder::graphAttr(StringRef name) {
+  const Attribute *attr = attribute(name);
+  if (!attr || !attr->graph)
+    return fail(name + " is missing", "required attribute");
+  return static_cast<const Graph *>(attr->graph.get());
+}
+
+std::optional<ir::Literal> NodeBinder::known(Value value) const {
+  ir::Evaluator evaluator;
+  const ir::Literal *literal = evaluator.evaluate(value);
+  return literal ? std::optional(*literal) : std::nullopt;
+}
+
+Value NodeBinder::folded(Value value, StringRef name) {
+  if (ir::constantOf(value))
+    return value;
+  std::optional<ir::Literal> literal = known(value);
+  return literal ? e.constant(ir::toAttribute(*literal, name)) : value;
+}
+
 FailureOr<Shape> NodeBinder::constantInts(size_t i, StringRef what) {
   ir::Evaluator evaluator;
   const ir::Literal *literal =
@@ -263,6 +284,7 @@ const Registry &Registry::instance() {
     registerControl(result);
     registerConv(result);
     registerElementwise(result);
+    registerFourier(result);
     registerGather(result);
     registerGenerate(result);
     registerMatMul(result);
@@ -270,8 +292,10 @@ const Registry &Registry::instance() {
     registerPad(result);
     registerPool(result);
     registerQuantize(result);
+    registerRecurrent(result);
     registerReduction(result);
     registerResize(result);
+    registerScan(result);
     registerScatter(result);
     registerShape(result);
     registerSlice(result);

@@ -33,9 +33,13 @@ mlir::Type toElementType(mlir::MLIRContext *context, DType type);
 
 class NodeBinder {
 public:
-  /// Imports a subgraph in place; its outputs are appended.
-  using InlineGraph = std::function<mlir::LogicalResult(
-      const Graph &, llvm::SmallVectorImpl<TypedValue> &)>;
+  /// Imports a subgraph in place with the given values as its inputs; its
+  /// outputs are appended. May be called any number of times: the subgraph's
+  /// own constants are shared by all copies, and equal inputs give equal text.
+  using EmitGraph = std::function<mlir::LogicalResult(
+      llvm::ArrayRef<TypedValue>, llvm::SmallVectorImpl<TypedValue> &)>;
+  /// The emitter of a subgraph of this node.
+  using Subgraph = std::function<EmitGraph(const Graph &)>;
 
   NodeBinder(mlir::OpBuilder &b, mlir::Location loc, const Node &node,
              int opset, std::string label, llvm::ArrayRef<TypedValue> inputs,
@@ -48,7 +52,7 @@ public:
   mlir::OpBuilder &b;
   const Node &node;
   const int opset; ///< Of the node's domain.
-  InlineGraph inlineGraph;
+  Subgraph subgraph;
 
   // Operands.
   size_t numInputs() const { return inputs.size(); }
@@ -77,6 +81,13 @@ public:
   double floatAttr(llvm::StringRef name, double orElse) const;
   std::string stringAttr(llvm::StringRef name, llvm::StringRef orElse) const;
   std::optional<Shape> intsAttr(llvm::StringRef name) const;
+  /// Fails when the attribute is missing or no graph.
+  mlir::FailureOr<const Graph *> graphAttr(llvm::StringRef name);
+
+  /// The elements of any value that is known when compiling, or nothing.
+  std::optional<ir::Literal> known(mlir::Value value) const;
+  /// The value as a constant where it is known, else as it is.
+  mlir::Value folded(mlir::Value value, llvm::StringRef name);
 
   // Constant operands: shape, axes, ... Failure names the operand.
   mlir::FailureOr<Shape> constantInts(size_t i, llvm::StringRef what);
@@ -142,6 +153,7 @@ void registerActivation(Registry &registry);
 void registerControl(Registry &registry);
 void registerConv(Registry &registry);
 void registerElementwise(Registry &registry);
+void registerFourier(Registry &registry);
 void registerGather(Registry &registry);
 void registerGenerate(Registry &registry);
 void registerMatMul(Registry &registry);
@@ -149,8 +161,10 @@ void registerNorm(Registry &registry);
 void registerPad(Registry &registry);
 void registerPool(Registry &registry);
 void registerQuantize(Registry &registry);
+void registerRecurrent(Registry &registry);
 void registerReduction(Registry &registry);
 void registerResize(Registry &registry);
+void registerScan(Registry &registry);
 void registerScatter(Registry &registry);
 void registerShape(Registry &registry);
 void registerSlice(Registry &registry);

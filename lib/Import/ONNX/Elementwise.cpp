@@ -102,6 +102,27 @@ Handler binary(BinaryBody body) {
   };
 }
 
+/// And, Or: an operand all of whose elements are `decisive` is the result, so
+/// that a bound on a loop shows although the rest of its condition is not
+/// known.
+Handler logical(BinaryBody body, bool decisive) {
+  return [=](NodeBinder &n) -> LogicalResult {
+    FailureOr<Shape> shape = broadcastInputs(n, 2);
+    if (failed(shape) || failed(needSameType(n, 0, 2)))
+      return failure();
+    for (size_t i = 0; i < 2; ++i) {
+      std::optional<ir::Literal> literal = n.known(n.input(i));
+      if (!literal || !llvm::all_of(literal->elements, [&](ir::Scalar element) {
+            return element.i == static_cast<int64_t>(decisive);
+          }))
+        continue;
+      n.setOutput(0, n.e.splat(*shape, n.element(0), decisive));
+      return success();
+    }
+    return binary(body)(n);
+  };
+}
+
 Handler compare(Cmp predicate) {
   return [predicate](NodeBinder &n) -> LogicalResult {
     FailureOr<Shape> shape = broadcastInputs(n, 2);
@@ -489,7 +510,7 @@ void registerBinary(Registry &registry) {
     return s.div(sum, s.constantInt(sum.getType(), count));
   };
   registry.add("", {{"Add", 1, binary(add)},
-                    {"And", 1, binary(bitAnd)},
+                    {"And", 1, logical(bitAnd, false)},
                     {"BitShift", 11, bitShift},
                     {"BitwiseAnd", 18, binary(bitAnd)},
                     {"BitwiseOr", 18, binary(bitOr)},
@@ -505,7 +526,7 @@ void registerBinary(Registry &registry) {
                     {"Min", 1, variadic(min, keep)},
                     {"Mod", 10, mod},
                     {"Mul", 1, binary(mul)},
-                    {"Or", 1, binary(bitOr)},
+                    {"Or", 1, logical(bitOr, true)},
                     {"Pow", 1, pow},
                     {"Sub", 1, binary(sub)},
                     {"Sum", 1, variadic(add, keep)},

@@ -78,9 +78,9 @@ private:
   LogicalResult callFunction(const Function &function, const Node &node,
                              const Site &site, const std::string &caller,
                              ArrayRef<TypedValue> inputs);
-  LogicalResult inlineGraph(const Graph &graph, const Site &site,
-                            const std::string &label,
-                            SmallVectorImpl<TypedValue> &outputs);
+  LogicalResult emitGraph(const Graph &graph, Scope &inner, const Site &site,
+                          const std::string &label,
+                          SmallVectorImpl<TypedValue> &outputs);
   const Function *localFunction(const Node &node) const;
   LogicalResult unsupported(const Node &node, const std::string &label,
                             int opset, const std::string &reason);
@@ -93,9 +93,17 @@ private:
                               ArrayRef<TypedValue> outputs);
   void eraseDeadOps(Block &block);
 
+  /// A Constant node that is imported again and again (in the body of a loop)
+  /// is one constant. Holds the tensor, whose address is the key.
+  struct KnownConstant {
+    std::shared_ptr<const Tensor> tensor;
+    TypedValue value;
+  };
+
   const Model &model;
   const ImportOptions &options;
   OpBuilder b;
+  llvm::DenseMap<const Tensor *, KnownConstant> constants;
   std::string &error;
   int64_t importedNodes = 0;
 };
@@ -227,17 +235,41 @@ LogicalResult GraphImporter::importNode(const Node &node, const Site &site) {
   return unsupported(node, label, opset, reason);
 }
 
+/// The tensor of a Constant node, or null.
+static const Tensor *constantOf(const Node &node) {
+  bool isConstant = node.opType == "Constant" && node.domain.empty() &&
+                    node.attributes.size() == 1 && node.outputs.size() == 1;
+  return isConstant ? node.attributes[0].tensor.get() : nullptr;
+}
+
 LogicalResult GraphImporter::runHandler(const OpRecord &record,
                                         const Node &node, int opset,
                                         const Site &site,
                                         ArrayRef<TypedValue> inputs) {
   std::string label = site.label(node);
+  const Tensor *tensor = constantOf(node);
+  if (tensor)
+    if (auto it = constants.find(tensor); it != constants.end()) {
+      site.scope.values[node.outputs[0]] = it->second.value;
+      return success();
+    }
   Block *block = b.getInsertionBlock();
   Operation *before = block->empty() ? nullptr : &block->back();
   NodeBinder binder(b, nameLoc(b, label), node, opset, label, inputs, error);
-  binder.inlineGraph = [&](const Graph &graph,
-                           SmallVectorImpl<TypedValue> &outputs) {
-    return inlineGraph(graph, site, label, outputs);
+  binder.subgraph = [&](const Graph &graph) -> NodeBinder::EmitGraph {
+    auto constants = std::make_shared<Scope>();
+    constants->parent = &site.scope;
+    for (const Tensor &tensor : graph.initializers)
+      constants->initializers[tensor.name] = &tensor;
+    return [this, constants, &graph, &site,
+            label](ArrayRef<TypedValue> bound,
+                   SmallVectorImpl<TypedValue> &outputs) {
+      Scope inner;
+      inner.parent = constants.get();
+      for (auto [input, value] : llvm::zip(graph.inputs, bound))
+        inner.values[input.name] = value;
+      return emitGraph(graph, inner, site, label, outputs);
+    };
   };
   if (failed(record.handler(binder))) {
     if (error.empty())
@@ -259,6 +291,8 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
   for (auto [name, output] : llvm::zip_equal(node.outputs, outputs))
     if (!name.empty())
       site.scope.values[name] = output;
+  if (tensor)
+    constants[tensor] = {node.attributes[0].tensor, outputs[0]};
   return success();
 }
 
@@ -337,13 +371,10 @@ LogicalResult GraphImporter::callFunction(const Function &function,
   return success();
 }
 
-LogicalResult GraphImporter::inlineGraph(const Graph &graph, const Site &site,
-                                         const std::string &label,
-                                         SmallVectorImpl<TypedValue> &outputs) {
-  Scope inner;
-  inner.parent = &site.scope;
-  for (const Tensor &tensor : graph.initializers)
-    inner.initializers[tensor.name] = &tensor;
+LogicalResult GraphImporter::emitGraph(const Graph &graph, Scope &inner,
+                                       const Site &site,
+                                       const std::string &label,
+                                       SmallVectorImpl<TypedValue> &outputs) {
   if (failed(importNodes(graph.nodes,
                          {inner, site.opsets, site.caller, site.depth + 1})))
     return failure();

@@ -107,6 +107,8 @@ struct ValueInfo {
   std::string name;
   DType type = DType::Undefined;
   std::optional<std::vector<int64_t>> shape;
+  /// What the value is when it is no tensor: "sequence", "optional", "map".
+  std::string container;
 };
 
 struct Graph {

@@ -334,8 +334,23 @@ Node toNode(cim_onnx::NodeProto &proto, size_t index) {
 static ValueInfo toValueInfo(const cim_onnx::ValueInfoProto &proto) {
   ValueInfo info;
   info.name = proto.name();
-  if (!proto.type().has_tensor_type())
+  if (!proto.type().has_tensor_type()) {
+    using P = cim_onnx::TypeProto;
+    switch (proto.type().value_case()) {
+    case P::kSequenceType:
+      info.container = "sequence";
+      break;
+    case P::kOptionalType:
+      info.container = "optional";
+      break;
+    case P::kMapType:
+      info.container = "map";
+      break;
+    default: // Sparse, opaque, or not declared.
+      break;
+    }
     return info;
+  }
   const auto &tensor = proto.type().tensor_type();
   info.type = static_cast<DType>(tensor.elem_type());
   if (!tensor.has_shape())

@@ -71,6 +71,48 @@ shapes (float[2,3,4] x) => (float[a,b,c] y)
 f (a) => (b) { i = Constant<value_int = 1>()  b = CumSum<exclusive = 1>(a, i) }
 )";
 
+constexpr const char *control = R"(
+<ir_version: 8, opset_import: ["" : 17]>
+control (float[4] x, float limit, bool flag) => (float[4] y, float[3,4] all, float[4,2] s)
+<int64 trips = {3}, int64 two = {2}, float[2,4] z = {1,2,3,4,5,6,7,8}> {
+  a, all = Loop(trips, , x) <body = body (int64 i, bool c, float[4] v) => (bool d, float[4] w, float[4] o) {
+    d = Identity(c)
+    f = Cast<to = 1>(i)
+    w = Add(v, f)
+    o = Neg(w)
+  }>
+  go = Less(limit, limit)
+  b = Loop(two, go, a) <body = body (int64 i, bool c, float[4] v) => (bool d, float[4] w) {
+    w = Add(v, v)
+    d = Greater(limit, limit)
+  }>
+  t, s = Scan<num_scan_inputs = 1, scan_input_axes = [0], scan_output_axes = [1],
+    scan_input_directions = [1],
+    body = body (float[4] v, float[4] e) => (float[4] w, float[4] o) {
+      w = Mul(v, e)
+      o = Abs(w)
+    }>(b, z)
+  y = If(flag) <
+    then_branch = yes () => (float[4] p) { p = Exp(t) },
+    else_branch = no () => (float[4] p) { p = Identity(t) }>
+})";
+
+constexpr const char *signal = R"(
+<ir_version: 8, opset_import: ["" : 17]>
+signal (float[1,12,1] x, float[2,8,3] w, float[2,8,2] r)
+  => (float[4,2,1,2] y, float[2,1,2] h, float[1,4,4,2] f)
+<int64 step = {3}, float[3] window = {0.5, 1, 0.5}, int64[3] dims = {4, 1, -1},
+ int64[1] o = {0}, int64[1] e = {3}, int64[1] d = {2},
+ float[2,6] p = {1,2,3,4,5,6,1,2,3,4,5,6}, int32[1] n = {3}, int64 length = {4}> {
+  s = STFT<onesided = 1>(x, step, window)
+  f = DFT<axis = 2, onesided = 0>(s, length)
+  a = Reshape(s, dims)
+  i = Slice(a, o, e, d)
+  y, h, c = LSTM<hidden_size = 2, direction = "bidirectional", clip = 3.0,
+    activations = ["Sigmoid","Tanh","Tanh","HardSigmoid","Affine","Elu"],
+    activation_alpha = [0.3, 0.5, 0.5], activation_beta = [0.4]>(i, w, r, , n, , , p)
+})";
+
 /// Damages a few places: bytes overwritten, removed, doubled, or the end cut.
 std::string damage(std::string bytes, std::mt19937 &random) {
   auto below = [&](size_t n) { return n == 0 ? 0 : random() % n; };
@@ -175,11 +217,13 @@ TEST_P(MutationTest, EveryTruncation) {
 }
 
 std::string modelName(const testing::TestParamInfo<const char *> &info) {
-  static const char *const names[] = {"cnn", "encoder", "shapes"};
+  static const char *const names[] = {"cnn", "encoder", "shapes", "control",
+                                      "signal"};
   return names[info.index];
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, MutationTest,
-                         testing::Values(cnn, encoder, shapes), modelName);
+                         testing::Values(cnn, encoder, shapes, control, signal),
+                         modelName);
 
 } // namespace
