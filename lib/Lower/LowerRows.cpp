@@ -435,7 +435,7 @@ LogicalResult RowLowering::emitBlock(unsigned core, ArrayRef<Range> rows,
     View whole = sliceView(stage.view, inside.begin, inside.size, ones);
     View here = local(i, core, box, turn);
     here.offset = 0; // What is transferred starts the buffer.
-    lowering.copyOn(core, isStore ? DmaRole::Store : DmaRole::Load,
+    lowering.copyOn(core, isStore ? DmaRole::Out : DmaRole::Load,
                     isStore ? here : whole, isStore ? whole : here);
   };
   lowering.setLocation(region.getLoc());

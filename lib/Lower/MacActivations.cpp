@@ -235,7 +235,7 @@ void MacLowering::padPatch(Core &core, const Patch &patch,
       sizes.push_back(slab[i].size);
     }
     sizes.push_back(channels);
-    tiles.dmaFill(core.id, DmaRole::Fill, dst, sizes, act.elemBytes,
+    tiles.dmaFill(core.id, DmaRole::Out, dst, sizes, act.elemBytes,
                   geometry.actZero);
   };
   for (size_t i = 0; i < m.size(); ++i) {

@@ -226,8 +226,8 @@ void Search::decide() {
   if (simulated && o.exploration)
     explore(p, t, o, result);
   // A layer in the middle of others may seem to beat what it must move itself.
-  result.cost.total = std::max(
-      result.cost.total, lowerBound(p, t, result.best.weights));
+  result.cost.total =
+      std::max(result.cost.total, lowerBound(p, t, result.best.weights));
   result.best.cycles = static_cast<int64_t>(result.cost.total);
 }
 
