@@ -41,8 +41,8 @@ struct QueueMap {
 };
 
 /// Roles of the DMA channels: activations in, parameters in, copies between
-/// tensors, what needs no input (fills) or leaves L1. Folded onto fewer channels
-/// where a target has less.
+/// tensors, what needs no input (fills) or leaves L1. Folded onto fewer
+/// channels where a target has less.
 enum class DmaRole : unsigned { Load = 0, Const = 1, Move = 2, Out = 3 };
 
 /// One side of a strided transfer.

@@ -78,11 +78,13 @@ absl::Status validate(const MacProblem &p, const MacSchedule &s,
   int64_t room = (t.macrosDown / down) * (t.macrosAcross / across);
   if (s.copies < 1 || s.copies > room)
     return broken("copies = ", s.copies, "; the array has room for ", room);
+  if (s.accBlock < 1)
+    return broken("acc_block = ", s.accBlock, " is not positive");
   int64_t n = std::min(s.n, p.n * perTile);
   int64_t acc =
       alignedBytes(rows * n * 4) * std::min<int64_t>(s.accBlock, t.accBytes) +
       accMultiplierBytes(p, t);
-  if (s.accBlock < 1 || acc > static_cast<int64_t>(t.accBytes))
+  if (acc > static_cast<int64_t>(t.accBytes))
     return broken("accumulators and multipliers take ", acc, " bytes; ACC has ",
                   t.accBytes);
   // A patch is the whole window of a k tile's channels, or, where that is too

@@ -150,7 +150,7 @@ func.func @main(%x: tensor<16x32xf32>) -> tensor<16x8xf32> {
 
 func.func @main(%x: tensor<16x32xf32>) -> tensor<16x8xf32> {
   %w = arith.constant dense<1.0> : tensor<32x8xf32>
-  // expected-error@+1 {{schedule cannot be executed: accumulators and multipliers take 0 bytes; ACC has 8192}}
+  // expected-error@+1 {{schedule cannot be executed: acc_block = 0 is not positive}}
   %r = cim.region "fc" (%x, %w) schedule <m = [8], n = 8, k = [16, 1], acc_block = 0> : (tensor<16x32xf32>, tensor<32x8xf32>) -> tensor<16x8xf32> {
   ^bb0(%a: tensor<16x32xf32>, %b: tensor<32x8xf32>):
     %y = cim.matmul %a, %b mantissa 12 : (tensor<16x32xf32>, tensor<32x8xf32>) -> tensor<16x8xf32>

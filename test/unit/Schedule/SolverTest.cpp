@@ -267,7 +267,7 @@ const Broken broken[] = {
      [](MacProblem &, MacSchedule &s) { s.weights = Home::Computed; }},
     {"weights = computed",
      [](MacProblem &p, MacSchedule &) { p.computedWeights = true; }},
-    {"accumulators take",
+    {"accumulators and multipliers take",
      [](MacProblem &, MacSchedule &s) { s.accBlock = INT64_MAX; }},
     {"k tile has",
      [](MacProblem &, MacSchedule &s) { s.kChannels = INT64_MAX; }},
@@ -275,8 +275,9 @@ const Broken broken[] = {
     {"cores = 3", [](MacProblem &, MacSchedule &s) { s.cores = 3; }},
     {"cores = 0", [](MacProblem &, MacSchedule &s) { s.cores = 0; }},
     {"copies = 2", [](MacProblem &, MacSchedule &s) { s.copies = 2; }},
-    {"accumulators take", [](MacProblem &, MacSchedule &s) { s.accBlock = 5; }},
-    {"accumulators take", [](MacProblem &, MacSchedule &s) { s.accBlock = 0; }},
+    {"accumulators and multipliers take",
+     [](MacProblem &, MacSchedule &s) { s.accBlock = 5; }},
+    {"acc_block = 0", [](MacProblem &, MacSchedule &s) { s.accBlock = 0; }},
     {"an activation tile takes",
      [](MacProblem &p, MacSchedule &s) {
        p.m[0].size = s.m[0] = 8;
