@@ -11,40 +11,6 @@ using namespace mlir;
 
 namespace cim::onnx {
 
-bool isUnsigned(DType type) {
-  switch (type) {
-  case DType::UInt2:
-  case DType::UInt4:
-  case DType::UInt8:
-  case DType::UInt16:
-  case DType::UInt32:
-  case DType::UInt64:
-    return true;
-  default:
-    return false;
-  }
-}
-
-bool isFloating(DType type) {
-  switch (type) {
-  case DType::Float:
-  case DType::Double:
-  case DType::Float16:
-  case DType::BFloat16:
-  case DType::Float8E4M3FN:
-  case DType::Float8E4M3FNUZ:
-  case DType::Float8E5M2:
-  case DType::Float8E5M2FNUZ:
-  case DType::Float8E8M0:
-  case DType::Float4E2M1:
-  case DType::Float6E2M3:
-  case DType::Float6E3M2:
-    return true;
-  default:
-    return false;
-  }
-}
-
 Type toElementType(MLIRContext *context, DType type) {
   switch (type) {
   case DType::Float:
@@ -146,10 +112,13 @@ FailureOr<Shape> NodeBinder::constantInts(size_t i, StringRef what) {
   ir::Evaluator evaluator;
   const ir::Literal *literal =
       hasInput(i) ? evaluator.evaluate(input(i)) : nullptr;
-  if (!literal || isa<FloatType>(literal->type.getElementType()))
+  if (!literal || isa<FloatType>(literal->type.getElementType())) {
+    if (onUnknown && hasInput(i))
+      onUnknown(input(i));
     return fail(what + " is not a known integer constant",
                 "it must not depend on the model's input values",
                 "export the model with fixed shapes");
+  }
   Shape result;
   for (ir::Scalar scalar : literal->elements)
     result.push_back(scalar.i);
@@ -161,10 +130,13 @@ FailureOr<std::vector<double>> NodeBinder::constantFloats(size_t i,
   ir::Evaluator evaluator;
   const ir::Literal *literal =
       hasInput(i) ? evaluator.evaluate(input(i)) : nullptr;
-  if (!literal || !isa<FloatType>(literal->type.getElementType()))
+  if (!literal || !isa<FloatType>(literal->type.getElementType())) {
+    if (onUnknown && hasInput(i))
+      onUnknown(input(i));
     return fail(what + " is not a known floating-point constant",
                 "it must not depend on the model's input values",
                 "export the model with fixed shapes");
+  }
   std::vector<double> result;
   for (ir::Scalar scalar : literal->elements)
     result.push_back(scalar.f);

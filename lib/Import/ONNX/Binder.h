@@ -26,8 +26,6 @@ struct TypedValue {
   DType type = DType::Undefined;
 };
 
-bool isUnsigned(DType type);
-bool isFloating(DType type);
 /// The element type, or null for strings and complex numbers.
 mlir::Type toElementType(mlir::MLIRContext *context, DType type);
 
@@ -49,6 +47,8 @@ public:
   const Node &node;
   const int opset; ///< Of the node's domain.
   InlineGraph inlineGraph;
+  /// Told of every value that had to be constant and is not.
+  std::function<void(mlir::Value)> onUnknown;
 
   // Operands.
   size_t numInputs() const { return inputs.size(); }

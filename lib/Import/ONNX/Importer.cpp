@@ -8,6 +8,7 @@
 #include "cim/Import/ONNX.h"
 
 #include <filesystem>
+#include <set>
 
 #include "Binder.h"
 #include "cim/IR/Constants.h"
@@ -66,6 +67,8 @@ public:
       : model(model), options(options), b(&context), error(error) {}
 
   OwningOpRef<ModuleOp> run(const std::string &modelName);
+  /// Graph inputs whose values a failed import would have to know, sorted.
+  const std::set<std::string> &unknownInputs() const { return unknown; }
 
 private:
   LogicalResult importGraph(func::FuncOp func);
@@ -92,12 +95,14 @@ private:
   LogicalResult checkInferred(const std::string &label, const Node &node,
                               ArrayRef<TypedValue> outputs);
   void eraseDeadOps(Block &block);
+  void noteUnknown(Value value);
 
   const Model &model;
   const ImportOptions &options;
   OpBuilder b;
   std::string &error;
   int64_t importedNodes = 0;
+  std::set<std::string> unknown;
 };
 
 Location nameLoc(OpBuilder &b, const std::string &name) {
@@ -239,6 +244,7 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
                            SmallVectorImpl<TypedValue> &outputs) {
     return inlineGraph(graph, site, label, outputs);
   };
+  binder.onUnknown = [&](Value value) { noteUnknown(value); };
   if (failed(record.handler(binder))) {
     if (error.empty())
       (void)binder.fail("cannot be imported", "no reason was given",
@@ -461,6 +467,28 @@ LogicalResult GraphImporter::checkInferred(const std::string &label,
   return success();
 }
 
+/// Collects the graph inputs that `value` is computed from.
+void GraphImporter::noteUnknown(Value value) {
+  SmallVector<Value> work{value};
+  DenseSet<Value> seen;
+  while (!work.empty()) {
+    Value next = work.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    Operation *op = next.getDefiningOp();
+    if (!op) {
+      auto argument = cast<BlockArgument>(next);
+      if (isa<func::FuncOp>(argument.getOwner()->getParentOp()))
+        unknown.insert(model.graph.inputs[argument.getArgNumber()].name);
+      continue;
+    }
+    // What regions use from outside counts like an operand.
+    op->walk([&](Operation *inner) {
+      work.append(inner->operand_begin(), inner->operand_end());
+    });
+  }
+}
+
 void GraphImporter::eraseDeadOps(Block &block) {
   for (auto it = block.rbegin(); it != block.rend();) {
     Operation *op = &*it++;
@@ -593,11 +621,17 @@ importModel(StringRef bytes, std::shared_ptr<const void> owner,
     modelName = options.modelName;
   if (modelName.empty())
     modelName = model->graph.name.empty() ? "model" : model->graph.name;
-  OwningOpRef<ModuleOp> module =
-      onnx::GraphImporter(*model, options, context, error).run(modelName);
-  if (!module)
-    return failure();
-  return module;
+  onnx::GraphImporter importer(*model, options, context, error);
+  OwningOpRef<ModuleOp> module = importer.run(modelName);
+  if (module)
+    return module;
+  if (const auto &unknown = importer.unknownInputs(); !unknown.empty()) {
+    error += ", or give the value of " + llvm::join(unknown, ", ") +
+             " when compiling (--bind)";
+    if (options.needsValues)
+      options.needsValues({unknown.begin(), unknown.end()});
+  }
+  return failure();
 }
 
 FailureOr<OwningOpRef<ModuleOp>> importOnnxFile(StringRef path,
@@ -612,6 +646,7 @@ FailureOr<OwningOpRef<ModuleOp>> importOnnxFile(StringRef path,
   std::filesystem::path fsPath(path.str());
   onnx::LoadOptions loadOptions;
   loadOptions.inputShapes = options.inputShapes;
+  loadOptions.bind = options.bind;
   loadOptions.what = path.str();
   loadOptions.externalDataDir = options.externalDataDir;
   if (loadOptions.externalDataDir.empty())
@@ -628,6 +663,7 @@ importOnnxBytes(StringRef bytes, const ImportOptions &options,
                 std::shared_ptr<const void> owner) {
   onnx::LoadOptions loadOptions;
   loadOptions.inputShapes = options.inputShapes;
+  loadOptions.bind = options.bind;
   loadOptions.what = options.modelName.empty() ? "model" : options.modelName;
   loadOptions.externalDataDir = options.externalDataDir;
   return importModel(bytes, std::move(owner), loadOptions, "", options, context,

@@ -39,6 +39,40 @@ const TypeRow &row(DType type) {
 const char *name(DType type) { return row(type).name; }
 unsigned bitWidth(DType type) { return row(type).bits; }
 
+bool isUnsigned(DType type) {
+  switch (type) {
+  case DType::UInt2:
+  case DType::UInt4:
+  case DType::UInt8:
+  case DType::UInt16:
+  case DType::UInt32:
+  case DType::UInt64:
+    return true;
+  default:
+    return false;
+  }
+}
+
+bool isFloating(DType type) {
+  switch (type) {
+  case DType::Float:
+  case DType::Double:
+  case DType::Float16:
+  case DType::BFloat16:
+  case DType::Float8E4M3FN:
+  case DType::Float8E4M3FNUZ:
+  case DType::Float8E5M2:
+  case DType::Float8E5M2FNUZ:
+  case DType::Float8E8M0:
+  case DType::Float4E2M1:
+  case DType::Float6E2M3:
+  case DType::Float6E3M2:
+    return true;
+  default:
+    return false;
+  }
+}
+
 std::string oneLine(const std::string &text) {
   std::string result;
   for (char c : text) {

@@ -31,7 +31,9 @@ row of the same operator. Models below opset 7 are converted to 7 first, if ONNX
 version converter can. Operators that ONNX defines as functions and that are not
 listed are imported through their function bodies, as long as those use operators
 listed here; functions of the model are inlined. Shapes are static: operands noted
-as "constant" may be computed by the model, but only from shapes and constants.
+as "constant" may be computed by the model, but only from shapes, constants and
+inputs whose values are given when compiling (`cimc --bind`, `bind` of `cim.compile`).
+What ONNX's own tests say of all this: [onnx-backend.md](onnx-backend.md).
 
 | operator | from opset | notes |
 |---|---|---|
