@@ -3,12 +3,15 @@
 """ONNX's own backend tests on the device model.
 
     PYTHONPATH=build/python .venv/bin/python benchmarks/onnx_backend.py
-        [--jobs 2] [--seconds 60] [--only REGEX] [--resume] [--table docs/onnx-backend.md]
+        [--jobs 2] [--seconds 60] [--only REGEX] [--resume] [--exact]
+        [--table docs/onnx-backend.md]
 
 Runs the methods of onnx.backend.test.BackendTest in worker processes, each test
 within a bounded time, and writes one JSON line per test. Nothing is left out:
 tests the compiler cannot pass fail, with its message as the reason. --resume
-keeps the results of an interrupted run; --table writes the table of results.
+keeps the results of an interrupted run; --exact also compares the device, under
+the sanitizer, with the reference interpreter bit for bit; --table writes the table
+of results.
 """
 
 import argparse
@@ -25,7 +28,30 @@ import warnings
 KINDS = ("Node", "Simple", "PyTorchOperator", "PyTorchConverted")
 
 
-def load_tests():
+class Exact:
+    """A prepared model that also compares the device, under the sanitizer, with
+    the reference interpreter: all bits but those of NaNs."""
+
+    def __init__(self, rep):
+        self.rep = rep
+
+    def run(self, inputs):
+        import cim
+        import numpy as np
+
+        program, feeds = self.rep.specialize(inputs)
+        got = program.run(feeds, mode="full", sanitize=True)
+        want = cim.interpret(program.ir("quantize"), feeds)
+        for name, array in got.items():
+            number = array == array
+            if not np.array_equal(number, want[name] == want[name]):
+                raise AssertionError(f"{name}: NaN where the interpreter has none")
+            if array[number].tobytes() != want[name][number].tobytes():
+                raise AssertionError(f"{name}: differs from the interpreter")
+        return self.rep.run(inputs)
+
+
+def load_tests(exact=False):
     """Test methods by "<kind>/<name>"; the package cim stays unloaded, so that
     forked workers start without its threads."""
     warnings.filterwarnings("ignore")
@@ -42,7 +68,8 @@ def load_tests():
         def prepare(model, device="CPU", **kwargs):
             from cim import onnx_backend
 
-            return onnx_backend.prepare(model, device, **kwargs)
+            rep = onnx_backend.prepare(model, device, **kwargs)
+            return Exact(rep) if exact else rep
 
     runner = onnx.backend.test.BackendTest(Lazy, __name__)
     tests = {}
@@ -245,10 +272,13 @@ def main():
     parser.add_argument("--only", default="", help="regular expression over names")
     parser.add_argument("--output", default="build/onnx_backend.jsonl")
     parser.add_argument("--resume", action="store_true", help="skip tests with results")
+    parser.add_argument(
+        "--exact", action="store_true", help="compare with the interpreter too"
+    )
     parser.add_argument("--table", help="write the table of all results here")
     parser.add_argument("--verbose", action="store_true", help="print failures")
     arguments = parser.parse_args()
-    tests = load_tests()
+    tests = load_tests(arguments.exact)
     done = {}
     if arguments.resume and os.path.exists(arguments.output):
         done = load_results(arguments.output)

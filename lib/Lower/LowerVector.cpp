@@ -336,10 +336,18 @@ View Lowering::resultView(linalg::GenericOp op, int64_t i, bool readsOld) {
 }
 
 LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
-  KernelBuilder kernel(kernels, op.getLoc());
   LoopNest nest = loopsOf(op);
-  if (llvm::is_contained(nest.sizes, 0))
+  if (llvm::is_contained(nest.sizes, 0)) {
+    // No iterations: results are what they start from.
+    for (auto [init, result] :
+         llvm::zip_equal(op.getDpsInits(), op.getResults())) {
+      View view = allocate(result, layer);
+      copy(viewOf(init), view);
+      setView(result, view);
+    }
     return success();
+  }
+  KernelBuilder kernel(kernels, op.getLoc());
 
   auto addOperand = [&](View view, AffineMap map) -> LogicalResult {
     LoopNest::Operand operand;

@@ -44,13 +44,18 @@ class CimBackendRep(BackendRep):
     def run(self, inputs, **kwargs):
         """Outputs in the model's order for inputs in the model's order, or by
         name. `kwargs` go to Program.run."""
-        arrays = self._arrays(inputs)
-        program, bound = self._program(arrays)
-        feeds = {
-            name: _stored(array) for name, array in arrays.items() if name not in bound
-        }
+        program, feeds = self.specialize(inputs)
         results = program.run(feeds, **kwargs)
         return tuple(_declared(results[o.name], o) for o in self._outputs)
+
+    def specialize(self, inputs):
+        """The program that runs for these inputs, and what Program.run takes of
+        them: those that are not bound."""
+        arrays = self._arrays(inputs)
+        program, bound = self._program(arrays)
+        return program, {
+            name: _stored(array) for name, array in arrays.items() if name not in bound
+        }
 
     def _arrays(self, inputs):
         if isinstance(inputs, dict):

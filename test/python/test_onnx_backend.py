@@ -50,7 +50,9 @@ def test_unknown_inputs():
 
 def test_bind():
     shape = np.array([6, -1], np.int64)
-    program = cim.compile(reshape_model(), input_shapes={"x": [3, 4]}, bind={"s": shape})
+    program = cim.compile(
+        reshape_model(), input_shapes={"x": [3, 4]}, bind={"s": shape}
+    )
     assert [info.name for info in program.inputs] == ["x"]
     np.testing.assert_array_equal(program.run({"x": X})["y"], 2 * X.reshape(6, 2))
 
@@ -65,9 +67,18 @@ def test_bind_gives_symbols():
 @pytest.mark.parametrize(
     ("bind", "message"),
     [
-        ({"q": np.zeros(2)}, "--bind names 'q', which is not an input; the inputs are x"),
-        ({"s": np.zeros(2, np.int32)}, "s: --bind gives elements of type i4; the input"),
-        ({"s": np.zeros(3, np.int64)}, "s: --bind gives an array of shape 3; the input"),
+        (
+            {"q": np.zeros(2)},
+            "--bind names 'q', which is not an input; the inputs are x",
+        ),
+        (
+            {"s": np.zeros(2, np.int32)},
+            "s: --bind gives elements of type i4; the input",
+        ),
+        (
+            {"s": np.zeros(3, np.int64)},
+            "s: --bind gives an array of shape 3; the input",
+        ),
         ({"x": np.zeros((3, 5), np.float32)}, "x: --bind gives .*3x5; .* shape \\?x4"),
     ],
 )
