@@ -4,9 +4,9 @@
 // The vector unit has no registers for floats below 16 bits and integers of 2
 // to 7 bits. Tensors of them become tensors of i8, which hold the codes of
 // floats and the values of integers; casts become arithmetic on codes, other
-// arithmetic on floats goes through fp32, on integers through i8 with the result
-// wrapped. Integers are sign-extended in registers whatever their sign; results
-// of the function that are unsigned are zero-extended.
+// arithmetic on floats goes through fp32, on integers through i8 with the
+// result wrapped. Integers are sign-extended in registers whatever their sign;
+// results of the function that are unsigned are zero-extended.
 #include "cim/Normalize/Passes.h"
 
 #include "NarrowFormats.h"

@@ -26,7 +26,8 @@ Layout layoutOf(FloatType format) {
   const llvm::fltSemantics &semantics = format.getFloatSemantics();
   int width = format.getWidth();
   Layout layout;
-  layout.mantissa = static_cast<int>(APFloat::semanticsPrecision(semantics)) - 1;
+  layout.mantissa =
+      static_cast<int>(APFloat::semanticsPrecision(semantics)) - 1;
   layout.bias = 1 - APFloat::semanticsMinExponent(semantics);
   layout.signBit = width - 1;
   int64_t ones = (int64_t(1) << (width - 1)) - 1;
@@ -96,19 +97,17 @@ Value NarrowFormats::decode(Value code, FloatType format) {
   if (f.hasInf) {
     Value special = make<arith::OrIOp>(make<arith::ShLIOp>(magnitude, shift),
                                        constant(i32, 0x7f800000));
-    Value isSpecial =
-        compare(arith::CmpIPredicate::sgt, magnitude, f.largest);
+    Value isSpecial = compare(arith::CmpIPredicate::sgt, magnitude, f.largest);
     out = make<arith::SelectOp>(isSpecial, special, out);
   } else if (f.nan && !f.noNegativeZero) {
     Value isNan = compare(arith::CmpIPredicate::eq, magnitude, f.nan);
     out = make<arith::SelectOp>(isNan, constant(i32, 0x7fc00000), out);
   }
-  Value sign = make<arith::ShLIOp>(make<arith::ShRUIOp>(
-                                       make<arith::AndIOp>(
-                                           c, constant(i32, int64_t(1)
-                                                                << f.signBit)),
-                                       constant(i32, f.signBit)),
-                                   constant(i32, 31));
+  Value sign = make<arith::ShLIOp>(
+      make<arith::ShRUIOp>(
+          make<arith::AndIOp>(c, constant(i32, int64_t(1) << f.signBit)),
+          constant(i32, f.signBit)),
+      constant(i32, 31));
   out = make<arith::OrIOp>(out, sign);
   if (f.noNegativeZero) {
     Value isNan = compare(arith::CmpIPredicate::eq, c, f.nan);
@@ -135,8 +134,7 @@ Value NarrowFormats::toFloat(Value number) {
   Value lower = make<arith::SelectOp>(
       tooBig, make<arith::SubIOp>(code, constant(i32, 1)), code);
   Value odd = make<arith::OrIOp>(lower, constant(i32, 1));
-  return make<arith::BitcastOp>(f32,
-                                make<arith::SelectOp>(differs, odd, code));
+  return make<arith::BitcastOp>(f32, make<arith::SelectOp>(differs, odd, code));
 }
 
 Value NarrowFormats::encode(Value number, FloatType format) {
@@ -171,8 +169,8 @@ Value NarrowFormats::encode(Value number, FloatType format) {
   Value isNan = compare(Predicate::sgt, a, 0x7f800000);
   code = make<arith::SelectOp>(isNan, constant(i32, f.nan), code);
   if (f.isSigned) {
-    Value sign = make<arith::ShLIOp>(
-        make<arith::ShRUIOp>(x, constant(i32, 31)), constant(i32, f.signBit));
+    Value sign = make<arith::ShLIOp>(make<arith::ShRUIOp>(x, constant(i32, 31)),
+                                     constant(i32, f.signBit));
     Value withSign = make<arith::OrIOp>(code, sign);
     code = f.noNegativeZero
                ? make<arith::SelectOp>(compare(Predicate::eq, code, 0), code,

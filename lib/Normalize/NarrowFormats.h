@@ -18,9 +18,9 @@ public:
 
   /// The number of an i8 code, in fp32; exact.
   mlir::Value decode(mlir::Value code, mlir::FloatType format);
-  /// The i8 code nearest to a floating-point number, ties to even (numerics F3);
-  /// overflow gives infinity, else NaN, else the largest number, by what the
-  /// format has.
+  /// The i8 code nearest to a floating-point number, ties to even (numerics
+  /// F3); overflow gives infinity, else NaN, else the largest number, by what
+  /// the format has.
   mlir::Value encode(mlir::Value number, mlir::FloatType format);
 
   mlir::Value constant(mlir::Type type, int64_t value);

@@ -26,7 +26,9 @@ def cast_model(shape, *types, **attributes):
     names = [f"v{i}" for i in range(len(types))]
     kinds = [getattr(TensorProto, t) for t in types]
     nodes = [
-        helper.make_node("Cast", [names[i]], [names[i + 1]], to=kinds[i + 1], **attributes)
+        helper.make_node(
+            "Cast", [names[i]], [names[i + 1]], to=kinds[i + 1], **attributes
+        )
         for i in range(len(types) - 1)
     ]
     graph = helper.make_graph(

@@ -65,22 +65,6 @@ static void checkShape(const std::string &name, const NpyArray &array,
                       "; give an array of that shape");
 }
 
-/// Bytes as a TensorProto holds them: types below 8 bits are packed, lowest
-/// bits first.
-static std::string rawData(const NpyArray &array, DType type) {
-  unsigned bits = bitWidth(type);
-  if (bits >= 8 || type == DType::Bool)
-    return std::string(array.bytes);
-  std::string packed((array.bytes.size() * bits + 7) / 8, '\0');
-  for (size_t i = 0; i < array.bytes.size(); ++i)
-    for (unsigned b = 0; b < bits; ++b) {
-      size_t at = i * bits + b;
-      if ((static_cast<unsigned char>(array.bytes[i]) >> b) & 1)
-        packed[at / 8] |= static_cast<char>(1 << (at % 8));
-    }
-  return packed;
-}
-
 std::set<std::string> bindInputs(const LoadOptions &options,
                                  cim_onnx::GraphProto &graph) {
   std::set<std::string> bound;
@@ -121,7 +105,8 @@ std::set<std::string> bindInputs(const LoadOptions &options,
     proto.set_data_type(tensor.elem_type());
     for (int64_t size : array.shape)
       proto.add_dims(size);
-    proto.set_raw_data(rawData(array, type));
+    proto.set_raw_data(packedBytes(
+        llvm::ArrayRef<char>(array.bytes.data(), array.bytes.size()), type));
     bound.insert(name);
   }
   return bound;

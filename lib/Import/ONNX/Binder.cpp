@@ -234,6 +234,7 @@ const Registry &Registry::instance() {
     registerActivation(result);
     registerControl(result);
     registerConv(result);
+    registerDet(result);
     registerElementwise(result);
     registerGather(result);
     registerGenerate(result);
@@ -248,6 +249,9 @@ const Registry &Registry::instance() {
     registerShape(result);
     registerSlice(result);
     registerSoftmax(result);
+    registerSpatial(result);
+    registerTfIdf(result);
+    registerTraining(result);
     return result;
   }();
   return registry;

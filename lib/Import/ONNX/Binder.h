@@ -141,6 +141,7 @@ private:
 void registerActivation(Registry &registry);
 void registerControl(Registry &registry);
 void registerConv(Registry &registry);
+void registerDet(Registry &registry);
 void registerElementwise(Registry &registry);
 void registerGather(Registry &registry);
 void registerGenerate(Registry &registry);
@@ -155,6 +156,9 @@ void registerScatter(Registry &registry);
 void registerShape(Registry &registry);
 void registerSlice(Registry &registry);
 void registerSoftmax(Registry &registry);
+void registerSpatial(Registry &registry);
+void registerTfIdf(Registry &registry);
+void registerTraining(Registry &registry);
 
 /// "2x3x4".
 std::string toText(llvm::ArrayRef<int64_t> shape);

@@ -422,6 +422,17 @@ LogicalResult dropout(NodeBinder &n) {
       return failure();
     training = !mode->empty() && mode->front() != 0;
   }
+  if (training && n.opset >= 12) {
+    // Nothing is dropped at ratio 0; otherwise the mask is random.
+    double ratio = 0.5;
+    if (n.hasInput(1)) {
+      FailureOr<std::vector<double>> given = n.constantFloats(1, "ratio");
+      if (failed(given))
+        return failure();
+      ratio = given->empty() ? ratio : given->front();
+    }
+    training = ratio != 0;
+  }
   if (training)
     return n.fail("training mode is not supported", "training_mode 1",
                   "export the model for inference");

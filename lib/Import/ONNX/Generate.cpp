@@ -245,15 +245,90 @@ LogicalResult trilu(NodeBinder &n) {
   return success();
 }
 
+/// A scalar operand, integer or float.
+FailureOr<double> scalarOperand(NodeBinder &n, size_t i, StringRef what) {
+  std::vector<double> values;
+  if (isFloating(n.type(i))) {
+    FailureOr<std::vector<double>> given = n.constantFloats(i, what);
+    if (failed(given))
+      return failure();
+    values = *given;
+  } else {
+    FailureOr<Shape> given = n.constantInts(i, what);
+    if (failed(given))
+      return failure();
+    values.assign(given->begin(), given->end());
+  }
+  if (values.size() != 1 || !std::isfinite(values[0]))
+    return n.fail(what + " is not one number",
+                  Twine(values.size()) + " values");
+  return values[0];
+}
+
+/// Triangles on the mel scale: weights [spectrogram bins, mel bins], computed
+/// here.
+LogicalResult melWeightMatrix(NodeBinder &n) {
+  if (failed(n.needInputs(5)))
+    return failure();
+  static constexpr const char *names[] = {"num_mel_bins", "dft_length",
+                                          "sample_rate", "lower_edge_hertz",
+                                          "upper_edge_hertz"};
+  double operands[5];
+  for (size_t i = 0; i < 5; ++i) {
+    FailureOr<double> value = scalarOperand(n, i, names[i]);
+    if (failed(value))
+      return failure();
+    operands[i] = *value;
+  }
+  auto [bins, length, rate, low, high] = operands;
+  if (bins < 1 || length < 1 || rate < 1 || low < 0 || high < low ||
+      bins * length > (1 << 26) || high > rate / 2)
+    return n.fail("an operand is out of range",
+                  "positive sizes, 0 <= lower <= upper <= sample_rate / 2");
+  DType type = static_cast<DType>(
+      n.intAttr("output_datatype", static_cast<int64_t>(DType::Float)));
+  Type element = toElementType(n.b.getContext(), type);
+  if (!isFloating(type) || !element)
+    return n.fail("output_datatype is not floating point",
+                  StringRef("type ") + name(type));
+  auto toMel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
+  double start = toMel(low), step = (toMel(high) - start) / (bins + 2);
+  int64_t rows = static_cast<int64_t>(length) / 2 + 1;
+  int64_t columns = static_cast<int64_t>(bins);
+  Shape edges;
+  for (int64_t i = 0; i < columns + 2; ++i) {
+    double hertz = 700 * (std::pow(10, (start + i * step) / 2595) - 1);
+    edges.push_back(std::clamp<int64_t>(std::floor((length + 1) * hertz / rate),
+                                        0, rows - 1));
+  }
+  std::vector<double> weights(rows * columns, 0.0);
+  for (int64_t i = 0; i < columns; ++i) {
+    int64_t left = edges[i], middle = edges[i + 1], right = edges[i + 2];
+    for (int64_t j = left; j <= middle; ++j)
+      weights[j * columns + i] =
+          left == middle ? 1 : double(j - left) / double(middle - left);
+    for (int64_t j = middle; j < right; ++j)
+      weights[j * columns + i] = double(right - j) / double(right - middle);
+  }
+  auto shape = RankedTensorType::get({rows, columns}, element);
+  n.setOutput(0,
+              n.e.constant(ir::makeConstant(shape, ArrayRef<double>(weights),
+                                            "mel_weights")),
+              type);
+  return success();
+}
+
 } // namespace
 
 void registerGenerate(Registry &registry) {
-  registry.add("", {{"Constant", 1, constant, "dense, no strings"},
-                    {"ConstantOfShape", 9, constantOfShape, "constant shape"},
-                    {"EyeLike", 9, eyeLike},
-                    {"OneHot", 9, oneHot, "constant depth"},
-                    {"Range", 11, range, "constant bounds"},
-                    {"Trilu", 14, trilu, "constant k"}});
+  registry.add("",
+               {{"Constant", 1, constant, "dense, no strings"},
+                {"ConstantOfShape", 9, constantOfShape, "constant shape"},
+                {"EyeLike", 9, eyeLike},
+                {"MelWeightMatrix", 17, melWeightMatrix, "constant operands"},
+                {"OneHot", 9, oneHot, "constant depth"},
+                {"Range", 11, range, "constant bounds"},
+                {"Trilu", 14, trilu, "constant k"}});
 }
 
 } // namespace cim::onnx

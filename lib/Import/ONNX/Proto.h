@@ -27,6 +27,10 @@ int64_t elementCount(const std::string &what, const std::vector<int64_t> &dims);
 /// message's raw bytes are moved out of it instead of copied.
 Tensor toTensor(cim_onnx::TensorProto &proto, bool takeRaw);
 
+/// Stored elements as a TensorProto holds them: types below 8 bits are packed,
+/// lowest bits first.
+std::string packedBytes(llvm::ArrayRef<char> bytes, DType type);
+
 /// Gives the inputs of LoadOptions::bind initializers; their names.
 std::set<std::string> bindInputs(const LoadOptions &options,
                                  cim_onnx::GraphProto &graph);
