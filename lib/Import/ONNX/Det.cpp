@@ -25,14 +25,15 @@ Value pivotRow(Emitter &e, Value matrix) {
                              return s.max(s.abs(args[0]), args[1]);
                            });
   AffineMap full = e.identity(2), rows = e.withoutDims(2, {1});
-  Value row = e.generic(
-      {column, largest}, {full, rows}, e.filled({batch}, e.scalarAttr(i64, size)),
-      rows, {utils::IteratorType::parallel, utils::IteratorType::reduction},
-      [&](Scalars &s, ValueRange args) {
-        Value here = s.cast(s.make<linalg::IndexOp>(1), i64);
-        Value isLargest = s.cmp(Cmp::EQ, s.abs(args[0]), args[1]);
-        return s.select(isLargest, s.min(here, args[2]), args[2]);
-      });
+  Value row =
+      e.generic({column, largest}, {full, rows},
+                e.filled({batch}, e.scalarAttr(i64, size)), rows,
+                {utils::IteratorType::parallel, utils::IteratorType::reduction},
+                [&](Scalars &s, ValueRange args) {
+                  Value here = s.cast(s.make<linalg::IndexOp>(1), i64);
+                  Value isLargest = s.cmp(Cmp::EQ, s.abs(args[0]), args[1]);
+                  return s.select(isLargest, s.min(here, args[2]), args[2]);
+                });
   return e.map(row, {batch}, i64, [&](Scalars &s, ValueRange args) {
     Value none = s.cmp(Cmp::EQ, args[0], s.constantInt(i64, size));
     return s.select(none, s.constantInt(i64, 0), args[0]);
@@ -45,10 +46,9 @@ Value multiplyPivot(Emitter &e, Value matrix, Value row, Value product) {
   return e.map({product, row}, shapeOf(product), elementOf(matrix),
                [&](Scalars &s, ValueRange args) {
                  Value batch = s.make<linalg::IndexOp>(0);
-                 Value pivot = s.extract(
-                     matrix, {batch, s.toIndex(args[1]), s.index(0)});
-                 Value isFirst =
-                     s.cmp(Cmp::EQ, args[1], s.constantInt(i64, 0));
+                 Value pivot =
+                     s.extract(matrix, {batch, s.toIndex(args[1]), s.index(0)});
+                 Value isFirst = s.cmp(Cmp::EQ, args[1], s.constantInt(i64, 0));
                  Value sign = s.select(isFirst, pivot, s.neg(pivot));
                  return s.mul(args[0], sign);
                });
@@ -65,8 +65,8 @@ Value eliminate(Emitter &e, Value matrix, Value row) {
         Value below = s.make<arith::AddIOp>(at[1], s.index(1));
         Value right = s.make<arith::AddIOp>(at[2], s.index(1));
         // The first row took the pivot's place.
-        Value isPivot = s.make<arith::CmpIOp>(arith::CmpIPredicate::eq, below,
-                                              pivotAt);
+        Value isPivot =
+            s.make<arith::CmpIOp>(arith::CmpIPredicate::eq, below, pivotAt);
         Value from = s.select(isPivot, s.index(0), below);
         auto element = [&](Value i, Value j) {
           return s.extract(matrix, {at[0], i, j});
@@ -99,8 +99,7 @@ LogicalResult det(NodeBinder &n) {
   int64_t batch = product(outer);
   Emitter &e = n.e;
   Type type = computeType(n.element(0));
-  Value matrix =
-      e.reshape(e.cast(n.input(0), type), {batch, size, size});
+  Value matrix = e.reshape(e.cast(n.input(0), type), {batch, size, size});
   Value result = e.splat({batch}, type, 1);
   for (int64_t step = 0; step < size; ++step) {
     Value row = pivotRow(e, matrix);

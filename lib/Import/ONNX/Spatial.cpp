@@ -60,14 +60,12 @@ FailureOr<Window> readColumns(NodeBinder &n, ArrayRef<int64_t> image,
   if (n.rank(0) != 3 || n.shape(0)[1] % volume != 0 ||
       n.shape(0)[2] != product(w.output))
     return n.fail("the columns do not fit image and block",
-                  "columns " + toText(n.shape(0)) + ", block " +
-                      toText(block) + ", " + Twine(product(w.output)) +
-                      " blocks");
+                  "columns " + toText(n.shape(0)) + ", block " + toText(block) +
+                      ", " + Twine(product(w.output)) + " blocks");
   constexpr int64_t mostPositions = 4096;
   if (volume > mostPositions)
     return n.fail("the block is too big",
-                  Twine(volume) + " positions, at most " +
-                      Twine(mostPositions),
+                  Twine(volume) + " positions, at most " + Twine(mostPositions),
                   "use smaller blocks");
   return w;
 }
@@ -109,10 +107,10 @@ LogicalResult col2Im(NodeBinder &n) {
       offsets.push_back(at[d] * w.dilations[d]);
     Value part = e.reshape(e.sliceDim(columns, 2, position++, 1), partShape);
     Value old = e.slice(sum, offsets, partShape, strides);
-    Value next = e.map({old, part}, partShape, type,
-                       [](Scalars &s, ValueRange args) {
-                         return s.add(args[0], args[1]);
-                       });
+    Value next =
+        e.map({old, part}, partShape, type, [](Scalars &s, ValueRange args) {
+          return s.add(args[0], args[1]);
+        });
     sum = e.insert(next, sum, offsets, strides);
   });
   Shape offsets{0, 0}, result{batch, channels};
@@ -158,14 +156,13 @@ FailureOr<DeformConv> readDeformConv(NodeBinder &n) {
   Shape mask{n.shape(0)[0], c.offsetGroups * volume};
   llvm::append_range(offsets, c.window.output);
   llvm::append_range(mask, c.window.output);
-  bool fits = c.groups > 0 && c.offsetGroups > 0 &&
-              channels == n.shape(1)[1] * c.groups &&
-              n.shape(1)[0] % c.groups == 0 &&
-              channels % c.offsetGroups == 0 &&
-              n.shape(2) == ArrayRef<int64_t>(offsets) &&
-              (!n.hasInput(4) || n.shape(4) == ArrayRef<int64_t>(mask)) &&
-              (!n.hasInput(3) ||
-               (n.rank(3) == 1 && n.shape(3)[0] == n.shape(1)[0]));
+  bool fits =
+      c.groups > 0 && c.offsetGroups > 0 &&
+      channels == n.shape(1)[1] * c.groups && n.shape(1)[0] % c.groups == 0 &&
+      channels % c.offsetGroups == 0 &&
+      n.shape(2) == ArrayRef<int64_t>(offsets) &&
+      (!n.hasInput(4) || n.shape(4) == ArrayRef<int64_t>(mask)) &&
+      (!n.hasInput(3) || (n.rank(3) == 1 && n.shape(3)[0] == n.shape(1)[0]));
   if (!fits || failed(n.needTypeOfFirst({1, 2, 3, 4})) ||
       !isFloating(n.type(0)))
     return n.fail("operands do not fit each other",
@@ -191,17 +188,15 @@ Value sampleLinear(Scalars &s, Value x, Value batch, Value channel,
     Value weight = s.constant(type, 1), inside;
     for (size_t d = 0; d < place.size(); ++d) {
       bool upper = (corner >> d) & 1;
-      Value share =
-          upper ? part[d] : s.sub(s.constant(type, 1), part[d]);
+      Value share = upper ? part[d] : s.sub(s.constant(type, 1), part[d]);
       weight = s.mul(weight, share);
       Value i = upper ? s.add(low[d], s.constantInt(i64, 1)) : low[d];
       int64_t size = shapeOf(x)[2 + d];
-      Value isIn =
-          s.bitAnd(s.cmp(Cmp::GE, i, s.constantInt(i64, 0)),
-                   s.cmp(Cmp::LT, i, s.constantInt(i64, size)));
+      Value isIn = s.bitAnd(s.cmp(Cmp::GE, i, s.constantInt(i64, 0)),
+                            s.cmp(Cmp::LT, i, s.constantInt(i64, size)));
       inside = inside ? s.bitAnd(inside, isIn) : isIn;
-      Value clamped = s.min(s.max(i, s.constantInt(i64, 0)),
-                            s.constantInt(i64, size - 1));
+      Value clamped =
+          s.min(s.max(i, s.constantInt(i64, 0)), s.constantInt(i64, size - 1));
       at.push_back(s.toIndex(clamped));
     }
     Value element = s.cast(s.extract(x, at), type);
@@ -242,8 +237,8 @@ Value deformedColumns(NodeBinder &n, const DeformConv &c) {
     for (int64_t d = 0; d < rank; ++d) {
       inner /= w.kernel[d];
       Value k = modulo(divide(at[2], inner), w.kernel[d]);
-      Value start = plus(times(spatial[d], w.strides[d]),
-                         times(k, w.dilations[d]));
+      Value start =
+          plus(times(spatial[d], w.strides[d]), times(k, w.dilations[d]));
       Value base = s.cast(s.cast(start, s.b.getI64Type()), type);
       base = s.sub(base, s.constant(type, w.padBegin[d]));
       SmallVector<Value> from{at[0], plus(times(slot, rank), s.index(d))};
@@ -270,8 +265,8 @@ LogicalResult deformConv(NodeBinder &n) {
   int64_t depth = n.shape(1)[1] * product(c.window.kernel);
   int64_t outputs = n.shape(1)[0] / c.groups;
   Type type = elementOf(columns);
-  Value weights = e.reshape(e.cast(n.input(1), type),
-                            {1, c.groups, outputs, depth});
+  Value weights =
+      e.reshape(e.cast(n.input(1), type), {1, c.groups, outputs, depth});
   columns = e.reshape(columns, {batch, c.groups, depth, positions});
   MatMulOperands m;
   m.lhs = weights;
@@ -364,10 +359,9 @@ LogicalResult maxUnpool(NodeBinder &n) {
 } // namespace
 
 void registerSpatial(Registry &registry) {
-  registry.add("",
-               {{"Col2Im", 18, col2Im, "constant image and block"},
-                {"DeformConv", 19, deformConv},
-                {"MaxUnpool", 9, maxUnpool, "work is result times input"}});
+  registry.add("", {{"Col2Im", 18, col2Im, "constant image and block"},
+                    {"DeformConv", 19, deformConv},
+                    {"MaxUnpool", 9, maxUnpool, "work is result times input"}});
 }
 
 } // namespace cim::onnx

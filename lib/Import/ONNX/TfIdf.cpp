@@ -60,8 +60,7 @@ FailureOr<Vectorizer> readVectorizer(NodeBinder &n) {
     int64_t length = i + 1;
     if (begin < 0 || end > size || begin > end || (end - begin) % length != 0)
       return n.fail("ngram_counts does not fit the pool",
-                    "entry " + Twine(begin) + ", " + Twine(size) +
-                        " integers");
+                    "entry " + Twine(begin) + ", " + Twine(size) + " integers");
     Grams grams{length, (end - begin) / length,
                 Shape(pool->begin() + begin, pool->begin() + end), number};
     number += grams.count;
@@ -125,8 +124,8 @@ Value addCounts(Emitter &e, Value x, const Grams &grams, int64_t step,
           hit = hit ? s.bitAnd(hit, same) : same;
         }
         Type type = args.back().getType();
-        return s.add(args.back(), s.select(hit, s.constant(type, 1),
-                                           s.constant(type, 0)));
+        return s.add(args.back(),
+                     s.select(hit, s.constant(type, 1), s.constant(type, 0)));
       });
 }
 
@@ -161,9 +160,8 @@ Value toColumns(Emitter &e, const Vectorizer &v, Value counts,
         Value here = s.make<linalg::IndexOp>(1);
         Value mine = s.cmp(Cmp::EQ, s.toIndex(args[1]), here);
         Value value =
-            v.useCount
-                ? s.mul(args[0], args[2])
-                : s.select(s.cmp(Cmp::GT, args[0], zero), args[2], zero);
+            v.useCount ? s.mul(args[0], args[2])
+                       : s.select(s.cmp(Cmp::GT, args[0], zero), args[2], zero);
         return s.add(args[3], s.select(mine, value, zero));
       });
 }

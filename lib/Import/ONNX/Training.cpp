@@ -48,9 +48,7 @@ struct Update {
     return s.add(s.mul(number(a), x), s.mul(number(b), y));
   }
   /// True from the second update on.
-  Value later() {
-    return s.cmp(Scalars::Cmp::GT, count, number(0));
-  }
+  Value later() { return s.cmp(Scalars::Cmp::GT, count, number(0)); }
 };
 
 /// Result `which` of an update: 0 the tensor, then its states.
@@ -68,19 +66,18 @@ LogicalResult optimize(NodeBinder &n, size_t states, Rule rule) {
       SmallVector<Value> inputs{rate, updates};
       for (size_t kind = 0; kind < 2 + states; ++kind)
         inputs.push_back(n.input(2 + kind * *count + i));
-      Value y = e.map(inputs, n.shape(2 + i), n.element(2 + i),
-                      [&](Scalars &s, ValueRange args) {
-                        Value x = args[2];
-                        Type type = x.getType();
-                        Value gradient =
-                            s.add(s.mul(s.constant(type, norm), x), args[3]);
-                        SmallVector<Value> old(args.drop_front(4));
-                        Update update{s,       type,
-                                      s.cast(args[0], type),
-                                      s.cast(args[1], type),
-                                      x,       gradient, old};
-                        return rule(update)[which];
-                      });
+      Value y = e.map(
+          inputs, n.shape(2 + i), n.element(2 + i),
+          [&](Scalars &s, ValueRange args) {
+            Value x = args[2];
+            Type type = x.getType();
+            Value gradient = s.add(s.mul(s.constant(type, norm), x), args[3]);
+            SmallVector<Value> old(args.drop_front(4));
+            Update update{
+                s,        type, s.cast(args[0], type), s.cast(args[1], type), x,
+                gradient, old};
+            return rule(update)[which];
+          });
       n.setOutput(which * *count + i, y, n.type(2 + i));
     }
   return success();
@@ -94,8 +91,8 @@ LogicalResult momentum(NodeBinder &n) {
   return optimize(n, 1, [&](Update &u) -> SmallVector<Value> {
     Scalars &s = u.s;
     Value weight = s.select(u.later(), u.number(beta), u.number(1));
-    Value velocity = s.add(s.mul(u.number(alpha), u.states[0]),
-                           s.mul(weight, u.gradient));
+    Value velocity =
+        s.add(s.mul(u.number(alpha), u.states[0]), s.mul(weight, u.gradient));
     Value step = mode == "standard"
                      ? velocity
                      : s.add(u.gradient, s.mul(u.number(alpha), velocity));
@@ -108,12 +105,11 @@ LogicalResult adagrad(NodeBinder &n) {
   double epsilon = n.floatAttr("epsilon", 1e-6f);
   return optimize(n, 1, [&](Update &u) -> SmallVector<Value> {
     Scalars &s = u.s;
-    Value rate = s.div(
-        u.rate, s.add(u.number(1), s.mul(u.count, u.number(decay))));
+    Value rate =
+        s.div(u.rate, s.add(u.number(1), s.mul(u.count, u.number(decay))));
     Value squares = s.add(u.states[0], s.mul(u.gradient, u.gradient));
     Value root = s.make<math::SqrtOp>(squares);
-    Value step =
-        s.div(s.mul(rate, u.gradient), s.add(root, u.number(epsilon)));
+    Value step = s.div(s.mul(rate, u.gradient), s.add(root, u.number(epsilon)));
     return {s.sub(u.x, step), squares};
   });
 }
@@ -125,8 +121,8 @@ LogicalResult adam(NodeBinder &n) {
   return optimize(n, 2, [&](Update &u) -> SmallVector<Value> {
     Scalars &s = u.s;
     Value mean = u.blend(alpha, u.states[0], 1 - alpha, u.gradient);
-    Value squares = u.blend(beta, u.states[1], 1 - beta,
-                            s.mul(u.gradient, u.gradient));
+    Value squares =
+        u.blend(beta, u.states[1], 1 - beta, s.mul(u.gradient, u.gradient));
     Value root = s.make<math::SqrtOp>(squares);
     auto unbiased = [&](double base) {
       Value power = s.make<math::PowFOp>(u.number(base), u.count);
@@ -144,9 +140,9 @@ LogicalResult adam(NodeBinder &n) {
 } // namespace
 
 void registerTraining(Registry &registry) {
-  registry.add("ai.onnx.preview.training", {{"Adagrad", 1, adagrad},
-                                            {"Adam", 1, adam},
-                                            {"Momentum", 1, momentum}});
+  registry.add(
+      "ai.onnx.preview.training",
+      {{"Adagrad", 1, adagrad}, {"Adam", 1, adam}, {"Momentum", 1, momentum}});
 }
 
 } // namespace cim::onnx
