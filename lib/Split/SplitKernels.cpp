@@ -224,9 +224,8 @@ struct SplitKernelsPass
   void runOnOperation() override {
     SmallVector<linalg::GenericOp> generics;
     getOperation().walk([&](linalg::GenericOp op) {
-      bool readsInit = llvm::any_of(op.getRegionOutputArgs(), [](Value arg) {
-        return !arg.use_empty();
-      });
+      bool readsInit = llvm::any_of(op.getRegionOutputArgs(),
+                                    [](Value arg) { return !arg.use_empty(); });
       if (op.getNumParallelLoops() == op.getNumLoops() && !readsInit)
         generics.push_back(op);
     });

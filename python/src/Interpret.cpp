@@ -27,22 +27,6 @@ struct Slot {
   size_t bytes() const { return type.getNumElements() * byteSize(dtype); }
 };
 
-/// The type without sign that MLIR's integers leave out.
-DType asUnsigned(DType type) {
-  switch (type) {
-  case DType::I8:
-    return DType::U8;
-  case DType::I16:
-    return DType::U16;
-  case DType::I32:
-    return DType::U32;
-  case DType::I64:
-    return DType::U64;
-  default:
-    return type;
-  }
-}
-
 absl::StatusOr<Slot> makeSlot(Type type, StringAttr name, unsigned index,
                               bool isUnsigned) {
   Slot slot;

@@ -65,7 +65,9 @@ SmallVector<Value> NodeBinder::values() const {
 
 LogicalResult NodeBinder::needInputs(size_t count) {
   for (size_t i = 0; i < count; ++i)
-    if (!hasInput(i))
+    if (sequence(i))
+      return fail("input " + Twine(i) + " is a sequence", "a tensor wanted");
+    else if (!hasInput(i))
       return fail("input " + Twine(i) + " is missing",
                   Twine(count) + " inputs wanted");
   return success();
@@ -203,6 +205,14 @@ void NodeBinder::setOutput(size_t i, Value value, DType type) {
   outputs[i] = {value, type};
 }
 
+void NodeBinder::setSequence(size_t i, std::vector<TypedValue> elements) {
+  if (i < outputs.size())
+    outputs[i] = {
+        {},
+        DType::Undefined,
+        std::make_shared<std::vector<TypedValue>>(std::move(elements))};
+}
+
 LogicalResult NodeBinder::checkShape(ArrayRef<int64_t> shape) {
   int64_t count = 1;
   for (int64_t dim : shape)
@@ -246,6 +256,7 @@ const Registry &Registry::instance() {
     registerReduction(result);
     registerResize(result);
     registerScatter(result);
+    registerSequence(result);
     registerShape(result);
     registerSlice(result);
     registerSoftmax(result);

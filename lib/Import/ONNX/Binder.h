@@ -19,11 +19,15 @@
 
 namespace cim::onnx {
 
-/// A tensor of the graph. MLIR's integers carry no sign, so the ONNX type is
-/// kept beside the value.
+/// A tensor of the graph, or a list of them. MLIR's integers carry no sign, so
+/// the ONNX type is kept beside the value.
 struct TypedValue {
   mlir::Value value;
   DType type = DType::Undefined;
+  /// Of a sequence: its elements; `value` is null then.
+  std::shared_ptr<std::vector<TypedValue>> sequence;
+
+  explicit operator bool() const { return value || sequence; }
 };
 
 /// The element type, or null for strings and complex numbers.
@@ -58,6 +62,10 @@ public:
     return i < node.outputs.size() && !node.outputs[i].empty();
   }
   mlir::Value input(size_t i) const { return inputs[i].value; }
+  /// Elements of an operand that is a sequence, else null.
+  const std::vector<TypedValue> *sequence(size_t i) const {
+    return i < inputs.size() ? inputs[i].sequence.get() : nullptr;
+  }
   DType type(size_t i) const { return inputs[i].type; }
   bool isUnsigned(size_t i) const { return onnx::isUnsigned(type(i)); }
   llvm::ArrayRef<int64_t> shape(size_t i) const { return shapeOf(input(i)); }
@@ -93,6 +101,7 @@ public:
   // Results.
   /// The type defaults to that of the first input with the same element type.
   void setOutput(size_t i, mlir::Value value, DType type = DType::Undefined);
+  void setSequence(size_t i, std::vector<TypedValue> elements);
   llvm::ArrayRef<TypedValue> results() const { return outputs; }
 
   /// Fails when a result would be absurdly big (more than 2^40 elements) or a
@@ -153,6 +162,7 @@ void registerQuantize(Registry &registry);
 void registerReduction(Registry &registry);
 void registerResize(Registry &registry);
 void registerScatter(Registry &registry);
+void registerSequence(Registry &registry);
 void registerShape(Registry &registry);
 void registerSlice(Registry &registry);
 void registerSoftmax(Registry &registry);

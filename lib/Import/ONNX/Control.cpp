@@ -29,8 +29,12 @@ LogicalResult ifOp(NodeBinder &n) {
   if (outputs.size() != n.numOutputs())
     return n.fail("the branch has another number of outputs",
                   Twine(outputs.size()) + " and " + Twine(n.numOutputs()));
-  for (auto [i, output] : llvm::enumerate(outputs))
-    n.setOutput(i, output.value, output.type);
+  for (auto [i, output] : llvm::enumerate(outputs)) {
+    if (output.sequence)
+      n.setSequence(i, *output.sequence);
+    else
+      n.setOutput(i, output.value, output.type);
+  }
   return success();
 }
 

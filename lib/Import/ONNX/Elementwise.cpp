@@ -403,6 +403,10 @@ LogicalResult bitCast(NodeBinder &n) {
 }
 
 LogicalResult identity(NodeBinder &n) {
+  if (const std::vector<TypedValue> *elements = n.sequence(0)) {
+    n.setSequence(0, *elements);
+    return success();
+  }
   if (failed(n.needInputs(1)))
     return failure();
   n.setOutput(0, n.input(0), n.type(0));

@@ -152,7 +152,7 @@ GraphImporter::resolveInputs(const Node &node, const Site &site,
       continue;
     }
     TypedValue value = lookup(name, site.scope);
-    if (!value.value) {
+    if (!value) {
       if (error.empty())
         error = site.label(node) + ": input '" + name +
                 "' is not defined; every value is produced before its use; "
@@ -161,7 +161,7 @@ GraphImporter::resolveInputs(const Node &node, const Site &site,
     }
     inputs.push_back(value);
   }
-  while (!inputs.empty() && !inputs.back().value)
+  while (!inputs.empty() && !inputs.back())
     inputs.pop_back();
   return success();
 }
@@ -253,7 +253,7 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
   }
   SmallVector<TypedValue> outputs(binder.results());
   for (auto [i, output] : llvm::enumerate(outputs)) {
-    if (!output.value && binder.wantsOutput(i))
+    if (!output && binder.wantsOutput(i))
       return binder.fail("output " + Twine(i) + " is not supported",
                          "optional output", "remove its uses");
     if (output.value && failed(binder.checkShape(shapeOf(output.value))))
@@ -317,7 +317,7 @@ LogicalResult GraphImporter::callFunction(const Function &function,
   for (Node &each : nodes)
     for (std::string &name : each.inputs) {
       auto it = inner.values.find(name);
-      if (it != inner.values.end() && !it->second.value)
+      if (it != inner.values.end() && !it->second)
         name.clear();
     }
   Opsets innerOpsets = site.opsets;
@@ -331,7 +331,7 @@ LogicalResult GraphImporter::callFunction(const Function &function,
     TypedValue value;
     if (i < function.outputs.size())
       value = lookup(function.outputs[i], inner);
-    if (!value.value) {
+    if (!value) {
       error = site.label(node) + ": function " + function.name +
               " does not define output " + std::to_string(i) + "; it has " +
               std::to_string(function.outputs.size()) +
@@ -355,7 +355,7 @@ LogicalResult GraphImporter::inlineGraph(const Graph &graph, const Site &site,
     return failure();
   for (const ValueInfo &output : graph.outputs) {
     TypedValue value = lookup(output.name, inner);
-    if (!value.value) {
+    if (!value) {
       if (error.empty())
         error = label + ": subgraph output '" + output.name +
                 "' is not defined; every output has a producer; correct the "
@@ -392,6 +392,15 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
                                   MutableArrayRef<TypedValue> outputs) {
   Block *block = b.getInsertionBlock();
   ir::Evaluator evaluator;
+  // Elements of sequences made here are results too.
+  SmallVector<Value *> results;
+  for (TypedValue &output : outputs) {
+    if (output.value)
+      results.push_back(&output.value);
+    if (output.sequence)
+      for (TypedValue &element : *output.sequence)
+        results.push_back(&element.value);
+  }
   auto fold = [&](Value value, StringRef name) {
     if (typeOf(value).getNumElements() > options.foldElements)
       return;
@@ -402,15 +411,15 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
     b.setInsertionPointAfter(value.getDefiningOp());
     Emitter e{b, value.getLoc()};
     Value constant = e.constant(ir::toAttribute(*literal, name));
-    for (TypedValue &output : outputs)
-      if (output.value == value)
-        output.value = constant;
+    for (Value *result : results)
+      if (*result == value)
+        *result = constant;
     value.replaceAllUsesWith(constant);
   };
   // Results first: what leads to them may be too big to keep.
   bool allConstant = llvm::all_of(inputs, [](const TypedValue &input) {
-    return !input.value ||
-           (ir::constantOf(input.value) &&
+    return !input ||
+           (input.value && ir::constantOf(input.value) &&
             typeOf(input.value).getNumElements() <= maxConstantElements);
   });
   for (auto [i, output] : llvm::enumerate(outputs))
@@ -430,9 +439,8 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
     Operation *op = &*it++;
     if (op == before)
       break;
-    bool isResult = llvm::any_of(outputs, [&](const TypedValue &output) {
-      return output.value && output.value.getDefiningOp() == op;
-    });
+    bool isResult = llvm::any_of(
+        results, [&](Value *result) { return result->getDefiningOp() == op; });
     if (!isa<arith::ConstantOp>(op) && !isResult && op->use_empty())
       op->erase();
   }
@@ -525,7 +533,12 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
   SmallVector<DictionaryAttr> resultAttrs;
   for (const ValueInfo &output : model.graph.outputs) {
     TypedValue value = lookup(output.name, scope);
-    if (!value.value) {
+    if (value.sequence) {
+      error = output.name + ": graph output is a sequence; only tensors leave "
+                            "the device; output its elements";
+      return failure();
+    }
+    if (!value) {
       if (error.empty())
         error = output.name + ": graph output is not defined; every output has "
                               "a producer; correct the model";

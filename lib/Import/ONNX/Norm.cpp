@@ -149,7 +149,8 @@ LogicalResult batchNorm(NodeBinder &n) {
     return failure();
   bool isTraining = n.intAttr("training_mode", 0) != 0;
   if (n.opset < 14 && n.wantsOutput(1))
-    return n.fail("training mode is not supported before opset 14", "5 outputs",
+    return n.fail("training mode is not supported before opset 14",
+                  Twine(n.numOutputs()) + " outputs",
                   "export the model for inference");
   if (n.opset < 9 && n.intAttr("spatial", 1) == 0)
     return n.fail("per-activation statistics are not supported", "spatial 0",
