@@ -148,3 +148,48 @@ def test_sample_of_the_suite():
 
     suite.run_all(tests, node + other, jobs=2, seconds=60, report=report)
     assert not failed
+
+
+def test_gradient():
+    """Every rule, with broadcasting and a value used twice, against differences."""
+    training = "ai.onnx.preview.training"
+    kind = TensorProto.DOUBLE
+    shapes = {"a": [3, 4], "b": [4], "w": [4, 2]}
+    nodes = [
+        helper.make_node("Mul", ["a", "b"], ["p"]),
+        helper.make_node("Tanh", ["p"], ["t"]),
+        helper.make_node("Sigmoid", ["t"], ["s"]),
+        helper.make_node("Div", ["s", "b"], ["d"]),
+        helper.make_node("Sub", ["d", "a"], ["m"]),
+        helper.make_node("Relu", ["m"], ["r"]),
+        helper.make_node("Exp", ["r"], ["e"]),
+        helper.make_node("Add", ["e", "b"], ["c"]),
+        helper.make_node("Sqrt", ["c"], ["q"]),
+        helper.make_node("Log", ["q"], ["l"]),
+        helper.make_node("Neg", ["l"], ["n"]),
+        helper.make_node("MatMul", ["n", "w"], ["y"]),
+        helper.make_node(
+            "Gradient", ["a", "b", "w"], ["da", "db", "dw"], "grad",
+            domain=training, xs=["a", "b", "w"], y="y",
+        ),
+    ]  # fmt: skip
+    infos = [helper.make_tensor_value_info(n, kind, s) for n, s in shapes.items()]
+    outputs = [helper.make_tensor_value_info("y", kind, [3, 2])]
+    outputs += [
+        helper.make_tensor_value_info("d" + n, kind, s) for n, s in shapes.items()
+    ]
+    graph = helper.make_graph(nodes, "gradient", infos, outputs)
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid(training, 1)]
+    rep = backend.prepare(helper.make_model(graph, opset_imports=opsets))
+    rng = np.random.default_rng(5)
+    values = {n: rng.uniform(0.5, 1.5, s) for n, s in shapes.items()}
+    _, *gradients = rep.run(values)
+    for name, gradient in zip(shapes, gradients, strict=True):
+        for at in np.ndindex(*shapes[name]):
+            sums = []
+            for step in (1e-5, -1e-5):
+                moved = {n: v.copy() for n, v in values.items()}
+                moved[name][at] += step
+                sums.append(rep.run(moved)[0].sum())
+            slope = (sums[0] - sums[1]) / 2e-5
+            np.testing.assert_allclose(gradient[at], slope, rtol=1e-5, atol=1e-8)

@@ -248,6 +248,7 @@ const Registry &Registry::instance() {
     registerElementwise(result);
     registerGather(result);
     registerGenerate(result);
+    registerGradient(result);
     registerMatMul(result);
     registerNorm(result);
     registerPad(result);

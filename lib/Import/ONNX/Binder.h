@@ -154,6 +154,7 @@ void registerDet(Registry &registry);
 void registerElementwise(Registry &registry);
 void registerGather(Registry &registry);
 void registerGenerate(Registry &registry);
+void registerGradient(Registry &registry);
 void registerMatMul(Registry &registry);
 void registerNorm(Registry &registry);
 void registerPad(Registry &registry);

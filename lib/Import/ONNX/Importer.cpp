@@ -11,6 +11,7 @@
 #include <set>
 
 #include "Binder.h"
+#include "Gradient.h"
 #include "cim/IR/Constants.h"
 #include "cim/Support/File.h"
 #include "dialects/CIM/IR/CIM.h"
@@ -209,6 +210,14 @@ LogicalResult GraphImporter::importNode(const Node &node, const Site &site) {
     return callFunction(*function, node, site, label + "/", inputs);
   const OpRecord *record =
       Registry::instance().find(node.domain, node.opType, opset);
+  bool isGradient =
+      node.opType == "Gradient" && node.domain == "ai.onnx.preview.training";
+  if (isGradient && site.depth == 0) {
+    std::vector<Node> nodes;
+    if (failed(differentiate(model.graph, node, label, nodes, error)))
+      return failure();
+    return importNodes(nodes, site);
+  }
   if (record)
     return runHandler(*record, node, opset, site, inputs);
   SmallVector<TypeInfo> types;

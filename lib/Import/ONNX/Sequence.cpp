@@ -19,8 +19,8 @@ FailureOr<Elements> sequenceOperand(NodeBinder &n) {
   return n.fail("the operand is not a sequence", "input 0");
 }
 
-/// The constant position of an operand in [-size, size), or `orElse` if omitted;
-/// `extra` more are allowed at the end.
+/// The constant position of an operand in [-size, size), or `orElse` if
+/// omitted; `extra` more are allowed at the end.
 FailureOr<int64_t> position(NodeBinder &n, size_t operand, int64_t size,
                             int64_t orElse, int64_t extra) {
   if (!n.hasInput(operand))
@@ -101,10 +101,9 @@ LogicalResult sequenceLength(NodeBinder &n) {
   FailureOr<Elements> elements = sequenceOperand(n);
   if (failed(elements))
     return failure();
-  n.setOutput(0,
-              n.e.splat({}, n.b.getI64Type(),
-                        static_cast<double>(elements->size())),
-              DType::Int64);
+  n.setOutput(
+      0, n.e.splat({}, n.b.getI64Type(), static_cast<double>(elements->size())),
+      DType::Int64);
   return success();
 }
 
@@ -195,16 +194,15 @@ LogicalResult concatFromSequence(NodeBinder &n) {
 } // namespace
 
 void registerSequence(Registry &registry) {
-  registry.add("", {{"ConcatFromSequence", 11, concatFromSequence},
-                    {"SequenceAt", 11, sequenceAt, "constant position"},
-                    {"SequenceConstruct", 11, sequenceConstruct},
-                    {"SequenceEmpty", 11, sequenceEmpty},
-                    {"SequenceErase", 11, sequenceErase, "constant position"},
-                    {"SequenceInsert", 11, sequenceInsert,
-                     "constant position"},
-                    {"SequenceLength", 11, sequenceLength},
-                    {"SplitToSequence", 11, splitToSequence,
-                     "constant sizes"}});
+  registry.add("",
+               {{"ConcatFromSequence", 11, concatFromSequence},
+                {"SequenceAt", 11, sequenceAt, "constant position"},
+                {"SequenceConstruct", 11, sequenceConstruct},
+                {"SequenceEmpty", 11, sequenceEmpty},
+                {"SequenceErase", 11, sequenceErase, "constant position"},
+                {"SequenceInsert", 11, sequenceInsert, "constant position"},
+                {"SequenceLength", 11, sequenceLength},
+                {"SplitToSequence", 11, splitToSequence, "constant sizes"}});
 }
 
 } // namespace cim::onnx

@@ -4,6 +4,7 @@
 // The table of importable operators and the cim-translate registration.
 
 #include "Binder.h"
+#include "Gradient.h"
 #include "cim/Import/ONNX.h"
 #include "mlir/Tools/mlir-translate/Translation.h"
 #include "llvm/Support/CommandLine.h"
@@ -15,9 +16,12 @@ namespace cim {
 
 std::vector<OnnxOpSupport> onnxSupport() {
   std::vector<OnnxOpSupport> result;
-  for (const auto &[key, versions] : onnx::Registry::instance().table())
+  for (const auto &[key, versions] : onnx::Registry::instance().table()) {
+    if (key.first == onnx::internalDomain)
+      continue;
     for (const auto &[version, record] : versions)
       result.push_back({key.first, key.second, version, record.notes});
+  }
   return result;
 }
 
