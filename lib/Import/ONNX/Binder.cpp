@@ -242,6 +242,7 @@ const Registry &Registry::instance() {
   static const Registry registry = [] {
     Registry result;
     registerActivation(result);
+    registerClassic(result);
     registerControl(result);
     registerConv(result);
     registerDet(result);

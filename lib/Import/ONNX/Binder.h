@@ -148,6 +148,7 @@ private:
 
 // One function per file of handlers.
 void registerActivation(Registry &registry);
+void registerClassic(Registry &registry);
 void registerControl(Registry &registry);
 void registerConv(Registry &registry);
 void registerDet(Registry &registry);

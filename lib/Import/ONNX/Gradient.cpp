@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // ai.onnx.preview.training.Gradient: reverse-mode differentiation of nodes into
-// nodes. What `y` depends on through the differentiated values is computed again
-// from the operator's own inputs; then every node hands the gradient of its
-// result on to its operands by a rule of its operator.
+// nodes. What `y` depends on through the differentiated values is computed
+// again from the operator's own inputs; then every node hands the gradient of
+// its result on to its operands by a rule of its operator.
 
 #include "Gradient.h"
 
@@ -154,8 +154,7 @@ std::string Differentiator::transposedProduct(const std::string &a,
   return emit("Gemm", {a, b}, {transpose});
 }
 
-LogicalResult Differentiator::backward(const Node &node,
-                                       const std::string &g) {
+LogicalResult Differentiator::backward(const Node &node, const std::string &g) {
   auto a = [&] { return node.inputs[0]; };
   auto b = [&] { return node.inputs[1]; };
   const std::string &out = node.outputs[0];
@@ -180,9 +179,7 @@ LogicalResult Differentiator::backward(const Node &node,
   };
   rules["Exp"] = [&] { give(0, emit("Mul", {g, out})); };
   rules["Log"] = [&] { give(0, emit("Div", {g, a()})); };
-  rules["Sqrt"] = [&] {
-    give(0, emit("Div", {g, emit("Add", {out, out})}));
-  };
+  rules["Sqrt"] = [&] { give(0, emit("Div", {g, emit("Add", {out, out})})); };
   rules["Tanh"] = [&] {
     give(0, emit("Sub", {g, emit("Mul", {g, square()})}));
   };
@@ -246,10 +243,9 @@ LogicalResult sumLike(NodeBinder &n) {
       dims.push_back(d);
   Value sum = n.input(0);
   if (!dims.empty())
-    sum = n.e.reduce(sum, dims, n.e.scalarAttr(n.element(0), 0),
-                     [](Scalars &s, ValueRange args) {
-                       return s.add(args[1], args[0]);
-                     });
+    sum = n.e.reduce(
+        sum, dims, n.e.scalarAttr(n.element(0), 0),
+        [](Scalars &s, ValueRange args) { return s.add(args[1], args[0]); });
   n.setOutput(0, n.e.reshape(sum, n.shape(1)), n.type(1));
   return success();
 }

@@ -1,8 +1,9 @@
 // Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Sequences of tensors inside of a graph: lists the importer keeps, so that
-// length and positions are known and nothing is left of them in the IR.
+// Sequences of tensors and optional values inside of a graph: lists the
+// importer keeps, so that length and positions are known and nothing is left of
+// them in the IR.
 
 #include "Binder.h"
 
@@ -191,11 +192,31 @@ LogicalResult concatFromSequence(NodeBinder &n) {
   return success();
 }
 
+/// What is there is known: a tensor or sequence, or nothing.
+LogicalResult optionalHasElement(NodeBinder &n) {
+  bool has = n.hasInput(0) || n.sequence(0);
+  n.setOutput(0, n.e.splat({}, n.b.getI1Type(), has), DType::Bool);
+  return success();
+}
+
+LogicalResult optionalGetElement(NodeBinder &n) {
+  if (const Elements *elements = n.sequence(0)) {
+    n.setSequence(0, *elements);
+    return success();
+  }
+  if (failed(n.needInputs(1)))
+    return failure();
+  n.setOutput(0, n.input(0), n.type(0));
+  return success();
+}
+
 } // namespace
 
 void registerSequence(Registry &registry) {
   registry.add("",
                {{"ConcatFromSequence", 11, concatFromSequence},
+                {"OptionalGetElement", 15, optionalGetElement},
+                {"OptionalHasElement", 15, optionalHasElement},
                 {"SequenceAt", 11, sequenceAt, "constant position"},
                 {"SequenceConstruct", 11, sequenceConstruct},
                 {"SequenceEmpty", 11, sequenceEmpty},
