@@ -71,6 +71,7 @@ struct SplitPipeline : mlir::PassPipelineOptions<SplitPipeline> {
 
 void registerSplit() {
   mlir::registerPass([] { return createExpandFloatMacsPass(); });
+  mlir::registerPass([] { return createSplitKernelsPass(); });
   mlir::PassPipelineRegistration<SplitPipeline>(
       "cim-split", "Group ops into regions that are executed tile by tile",
       [](OpPassManager &pm, const SplitPipeline &options) {

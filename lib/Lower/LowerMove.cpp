@@ -71,17 +71,25 @@ void Lowering::chooseLayouts() {
   }
 }
 
+SmallVector<int64_t> physicalShape(ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> physical;
+  for (int64_t size : shape)
+    physical.push_back(std::max<int64_t>(1, size));
+  if (physical.empty())
+    physical.push_back(1);
+  return physical;
+}
+
 View Lowering::allocate(RankedTensorType type, ArrayRef<int64_t> order,
                         StringRef name) {
   View view;
   view.elemBytes = storedBytes(type.getElementType());
   view.shape.assign(type.getShape().begin(), type.getShape().end());
   view.strides = denseStrides(view.shape, order, view.elemBytes);
-  SmallVector<int64_t> physical;
+  SmallVector<int64_t> ordered;
   for (int64_t dim : order)
-    physical.push_back(std::max<int64_t>(1, view.shape[dim]));
-  if (physical.empty())
-    physical.push_back(1);
+    ordered.push_back(view.shape[dim]);
+  SmallVector<int64_t> physical = physicalShape(ordered);
   // Starts in L2; the allocate phase moves to DRAM what does not fit.
   view.buffer =
       tiles.buffer(BufferKind::temp, name, physical,
@@ -228,6 +236,8 @@ View Lowering::constantView(ElementsAttr value, RankedTensorType type,
   View &view = entry->second;
   if (!isNew)
     return view;
+  if (type.getNumElements() == 0) // Nothing to store.
+    return view = allocate(type, rowMajorOrder(type.getRank()), name);
   view.elemBytes = storedBytes(type.getElementType());
   view.shape.assign(type.getShape().begin(), type.getShape().end());
   view.strides =

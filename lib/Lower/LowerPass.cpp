@@ -92,9 +92,7 @@ View Lowering::portBuffer(BufferKind kind, RankedTensorType type,
   view.shape.assign(type.getShape().begin(), type.getShape().end());
   view.strides =
       denseStrides(view.shape, rowMajorOrder(type.getRank()), view.elemBytes);
-  SmallVector<int64_t> physical(type.getShape());
-  if (physical.empty())
-    physical.push_back(1);
+  SmallVector<int64_t> physical = physicalShape(type.getShape());
   auto name =
       attributes ? attributes.getAs<StringAttr>("cim.name") : StringAttr();
   view.buffer =

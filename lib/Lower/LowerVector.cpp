@@ -490,8 +490,16 @@ FailureOr<BuiltNest> Lowering::buildNest(linalg::GenericOp op) {
 }
 
 LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
-  if (llvm::is_contained(op.getStaticLoopRanges(), 0))
+  if (llvm::is_contained(op.getStaticLoopRanges(), 0)) {
+    // No iterations: results are what they start from.
+    for (auto [init, result] :
+         llvm::zip_equal(op.getDpsInits(), op.getResults())) {
+      View view = allocate(result, layer);
+      copy(viewOf(init), view);
+      setView(result, view);
+    }
     return success();
+  }
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable()))
     placeResult(op, i, !op.getMatchingBlockArgument(&init).use_empty());
   FailureOr<BuiltNest> built = buildNest(op);

@@ -185,6 +185,10 @@ private:
   std::string layer; ///< Name of the region being lowered.
 };
 
+/// Sizes of a dense buffer for a tensor: at least one element, and one
+/// dimension, so that empty tensors and scalars have an address.
+llvm::SmallVector<int64_t> physicalShape(llvm::ArrayRef<int64_t> shape);
+
 /// Strides of a view along loops: result i of `map` is linear in the loops.
 /// Adds constant terms to `offset`. Fails for non-linear maps.
 mlir::FailureOr<llvm::SmallVector<int64_t>>

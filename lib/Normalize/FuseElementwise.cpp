@@ -108,6 +108,7 @@ std::unique_ptr<Pass> createFuseElementwisePass() {
 }
 
 void buildNormalizePipeline(OpPassManager &pm) {
+  pm.addPass(createExpandNarrowTypesPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createFoldConstantsPass());
@@ -120,6 +121,7 @@ void buildNormalizePipeline(OpPassManager &pm) {
 }
 
 void registerNormalizePasses() {
+  registerPass(createExpandNarrowTypesPass);
   registerPass(createFoldConstantsPass);
   registerPass(createFoldScalesPass);
   registerPass(createFuseElementwisePass);

@@ -56,6 +56,24 @@ bool loadCalibration(const std::string &path, CompileOptions &options,
   return true;
 }
 
+bool loadBindings(const std::string &path, ImportOptions &options,
+                  std::string &error) {
+  absl::StatusOr<NpzFile> npz = NpzFile::open(path);
+  if (!npz.ok()) {
+    error = std::string(npz.status().message());
+    return false;
+  }
+  for (const std::string &name : npz->names()) {
+    absl::StatusOr<NpyArray> array = npz->read(name);
+    if (!array.ok()) {
+      error = std::string(array.status().message());
+      return false;
+    }
+    options.bind[name] = std::move(*array);
+  }
+  return true;
+}
+
 namespace {
 /// Arrays of one input, cut into samples of the compiled shape.
 struct InputSamples {

@@ -170,6 +170,7 @@ LogicalResult Compiler::continueFrom(Phase done) {
             pm.addPass(createFuseElementwisePass());
           pm.addPass(createCanonicalizerPass());
           pm.addPass(createCSEPass());
+          pm.addPass(createSplitKernelsPass());
           pm.addPass(createSplitPass(options.split));
         });
       })))

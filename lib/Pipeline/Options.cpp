@@ -32,6 +32,10 @@ bool setInputShape(StringRef value, CompileOptions &options, std::string &why) {
   return parseInputShape(value, options.import, why);
 }
 
+bool setBind(StringRef value, CompileOptions &options, std::string &why) {
+  return value.empty() || loadBindings(value.str(), options.import, why);
+}
+
 /// Digits alone, from `least` to `most`.
 bool parseNumber(StringRef value, uint64_t least, uint64_t most, uint64_t &to,
                  std::string &why) {
@@ -186,6 +190,11 @@ constexpr CompileOption kOptions[] = {
      "Shape of an input whose dimensions the model leaves open, e.g. "
      "x=1x3x224x224",
      setInputShape},
+    {"bind", "bind", OptionKind::Text, "", "data.npz",
+     "Values of inputs, one array each: these inputs become constants, the "
+     "program has none of their names; needed for inputs on whose values "
+     "shapes depend",
+     setBind, /*namesFile=*/true},
     {"opt", "opt", OptionKind::Number, "2", "level",
      "0: first legal schedule, 1: one core, 2: the mapspace, its best "
      "simulated, 3: a longer search beyond it",

@@ -22,6 +22,7 @@ def compile(
     quantize="none",
     calibration=None,
     *,
+    bind=None,
     external_data=None,
     **options,
 ):
@@ -33,17 +34,22 @@ def compile(
     quantize: none, int8, w8a8 ... w4a8, bfp16 or fp16.
     calibration: arrays by input name, samples stacked along the first dimension;
         or the path of an .npz file or a folder of them. Integer formats need it.
+    bind: values of inputs by name, or the path of an .npz file of them: these inputs
+        become constants, the program has none of these names. Needed for inputs on
+        whose values shapes depend (axes, sizes, repeats, ...): without them
+        CompileError.unknown_inputs names them.
     external_data: folder of a model's external data, when it comes as bytes.
     {options}
     Raises CompileError with one line that says what is wrong and what to do.
     """
     arguments = {"options": _options({"quantize": quantize, **options})}
     arguments.update(_model(model, external_data))
-    if isinstance(calibration, (str, os.PathLike)):
-        path = os.path.abspath(os.fspath(calibration))
-        arguments["options"].append(("calibration", path))
-    else:
-        arguments.update(_calibration(calibration))
+    for name, value in (("calibration", calibration), ("bind", bind)):
+        if isinstance(value, (str, os.PathLike)):
+            path = os.path.abspath(os.fspath(value))
+            arguments["options"].append((name, path))
+        else:
+            arguments.update(_arrays(name, value))
     spec = _target(target)
     made = _cim.compile(spec, arguments)
     facts = {
@@ -106,7 +112,7 @@ class _Option:
 
 
 # Arguments of compile that take more than the table's texts.
-_OWN = ("target", "quantize", "calibration")
+_OWN = ("target", "quantize", "calibration", "bind")
 _OPTIONS = {row[1]: _Option(*row) for row in _cim.options()}
 
 
@@ -223,12 +229,13 @@ def _target(target):
         raise CompileError(str(problem)) from None
 
 
-def _calibration(calibration):
-    if calibration is None:
+def _arrays(name, value):
+    """Arrays by input name, as an argument."""
+    if value is None:
         return {}
-    if isinstance(calibration, np.lib.npyio.NpzFile):
-        calibration = dict(calibration)
-    return {"calibration": named_arrays(calibration, CompileError, "calibration")}
+    if isinstance(value, np.lib.npyio.NpzFile):
+        value = dict(value)
+    return {name: named_arrays(value, CompileError, name)}
 
 
 def _names(name, value):

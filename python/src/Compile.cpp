@@ -19,6 +19,7 @@ absl::Status setOptions(const CompileRequest &request,
     return invalidArgument("phase: unknown phase '", request.phase, "'; use ",
                            phaseNames(Phase::Isa));
   options.stopAfter = *phase;
+  options.import.bind = request.bind;
   options.import.modelName = request.modelName;
   options.import.externalDataDir = request.externalDataDir;
   options.calibration = request.calibration;
@@ -66,9 +67,14 @@ mlir::FailureOr<CompileResult> run(const CompileRequest &request,
 
 } // namespace
 
-absl::StatusOr<CompileOutcome> compile(const CompileRequest &request) {
+absl::StatusOr<CompileOutcome> compile(const CompileRequest &request,
+                                       std::vector<std::string> *unknown) {
   CompileOptions options;
   CIM_RETURN_IF_ERROR(setOptions(request, options));
+  if (unknown)
+    options.import.needsValues = [&](const std::vector<std::string> &names) {
+      *unknown = names;
+    };
   llvm::DefaultThreadPool pool(llvm::hardware_concurrency(options.threads));
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   if (options.threads != 1)

@@ -27,6 +27,8 @@ struct CompileRequest {
   std::string_view bytes; ///< Serialized ONNX; outlives the call.
   std::string modelName, externalDataDir;
   TargetSpec target;
+  /// Values of inputs: views of arrays that outlive the call.
+  std::map<std::string, NpyArray> bind;
   /// Flag and value of options of cim/Pipeline/Options.h; lists and pairs come
   /// entry by entry.
   std::vector<std::pair<std::string, std::string>> options;
@@ -47,7 +49,11 @@ struct CompileOutcome {
   std::vector<std::string> remarks;
 };
 
-absl::StatusOr<CompileOutcome> compile(const CompileRequest &request);
+/// `unknown`, if given, gets the inputs whose values would have to be bound for
+/// compilation to get further.
+absl::StatusOr<CompileOutcome>
+compile(const CompileRequest &request,
+        std::vector<std::string> *unknown = nullptr);
 
 /// An option as Python presents it (cim/Pipeline/Options.h).
 struct OptionFacts {

@@ -27,7 +27,8 @@ struct Slot {
   size_t bytes() const { return type.getNumElements() * byteSize(dtype); }
 };
 
-absl::StatusOr<Slot> makeSlot(Type type, StringAttr name, unsigned index) {
+absl::StatusOr<Slot> makeSlot(Type type, StringAttr name, unsigned index,
+                              bool isUnsigned) {
   Slot slot;
   slot.name = name ? name.getValue().str() : std::to_string(index);
   slot.type = dyn_cast<RankedTensorType>(type);
@@ -41,7 +42,7 @@ absl::StatusOr<Slot> makeSlot(Type type, StringAttr name, unsigned index) {
                            "; tensors of static shape and a type NumPy has are "
                            "needed; interpret a phase up to schedule");
   }
-  slot.dtype = *dtype;
+  slot.dtype = isUnsigned ? asUnsigned(*dtype) : *dtype;
   return slot;
 }
 
@@ -91,12 +92,16 @@ absl::Status Interpretation::parse(std::string_view text) {
                            "give the text of a phase up to schedule");
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
     auto name = function.getArgAttrOfType<StringAttr>(i, "cim.name");
-    CIM_ASSIGN_OR_RETURN(Slot slot, makeSlot(type, name, i));
+    CIM_ASSIGN_OR_RETURN(
+        Slot slot,
+        makeSlot(type, name, i, !!function.getArgAttr(i, "cim.unsigned")));
     arguments.push_back(std::move(slot));
   }
   for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
     auto name = function.getResultAttrOfType<StringAttr>(i, "cim.name");
-    CIM_ASSIGN_OR_RETURN(Slot slot, makeSlot(type, name, i));
+    CIM_ASSIGN_OR_RETURN(
+        Slot slot,
+        makeSlot(type, name, i, !!function.getResultAttr(i, "cim.unsigned")));
     results.push_back(std::move(slot));
   }
   return absl::OkStatus();

@@ -45,6 +45,16 @@ Errors errors;
   throw py::error_already_set();
 }
 
+/// A CompileError that names the inputs whose values are missing.
+[[noreturn]] void failUnknown(const std::string &message,
+                              const std::vector<std::string> &inputs) {
+  py::object error =
+      py::reinterpret_borrow<py::object>(errors.compile)(message);
+  error.attr("unknown_inputs") = py::tuple(py::cast(inputs));
+  PyErr_SetObject(errors.compile, error.ptr());
+  throw py::error_already_set();
+}
+
 void check(PyObject *type, const absl::Status &status) {
   if (!status.ok())
     fail(type, std::string(status.message()));
@@ -480,10 +490,17 @@ py::dict compile(const cim::TargetSpec &target, const py::dict &arguments) {
   set(calibration, arguments, "calibration");
   for (const auto &[name, array] : calibration)
     request.calibration[name].push_back(npyView(array));
+  std::map<std::string, py::array> bind;
+  set(bind, arguments, "bind");
+  for (const auto &[name, array] : bind)
+    request.bind[name] = npyView(array);
+  std::vector<std::string> unknown;
   auto outcome = [&] {
     py::gil_scoped_release release;
-    return cim::python::compile(request);
+    return cim::python::compile(request, &unknown);
   }();
+  if (!outcome.ok() && !unknown.empty())
+    failUnknown(std::string(outcome.status().message()), unknown);
   cim::python::CompileOutcome value = take(errors.compile, std::move(outcome));
   py::dict seconds, texts, result;
   for (const auto &[phase, text] : value.texts)
@@ -537,8 +554,12 @@ PYBIND11_MODULE(_cim, m) {
   errors.base = newError(m, "Error", "Base of the package's errors.", nullptr);
   errors.compile =
       newError(m, "CompileError",
-               "A model, or an argument of compile, that cannot be compiled.",
+               "A model, or an argument of compile, that cannot be compiled. "
+               "unknown_inputs names the inputs on whose values the model's "
+               "shapes depend: with them in `bind` compilation gets further.",
                errors.base);
+  py::reinterpret_borrow<py::object>(errors.compile).attr("unknown_inputs") =
+      py::tuple();
   errors.load = newError(m, "LoadError",
                          "A program or target that cannot be read or written.",
                          errors.base);

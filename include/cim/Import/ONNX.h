@@ -8,11 +8,14 @@
 #define CIM_IMPORT_ONNX_H
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "cim/Support/Npz.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -23,6 +26,15 @@ struct ImportOptions {
   /// Shape of graph inputs by name. Needed for inputs with unknown dimensions,
   /// except that a leading symbolic dimension defaults to 1.
   std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
+  /// Values of graph inputs by name: these inputs become constants and the
+  /// program has none of that name. For what shapes depend on (axes, sizes,
+  /// repeats, ...) and for specialising a model. The arrays also give the
+  /// inputs' shapes. Element types are those of the model, stored as NumPy
+  /// does, one byte per element of types narrower than 8 bits.
+  std::map<std::string, NpyArray> bind;
+  /// Called when the import fails because the model's shapes depend on values
+  /// of these graph inputs (sorted); with them bound it gets further.
+  std::function<void(const std::vector<std::string> &)> needsValues;
   /// Value of the module attribute `cim.model`; empty: the file's stem, or the
   /// graph's name for bytes.
   std::string modelName;

@@ -12,6 +12,10 @@
 
 namespace cim {
 
+/// Makes tensors of floats of at most 8 bits and of integers of 2 to 7 bits
+/// tensors of i8, and their arithmetic that of types the device has. Such
+/// inputs and results are bytes: codes of floats (uint8), values of integers.
+std::unique_ptr<mlir::Pass> createExpandNarrowTypesPass();
 /// Folds per-channel scales and offsets into the weights and bias of the MAC op
 /// they follow or precede.
 std::unique_ptr<mlir::Pass> createFoldScalesPass();

@@ -92,6 +92,10 @@ mlir::FailureOr<CompileResult> compileBytes(llvm::StringRef bytes,
 bool loadCalibration(const std::string &path, CompileOptions &options,
                      std::string &error);
 
+/// Adds the arrays of an .npz file to the values of graph inputs.
+bool loadBindings(const std::string &path, ImportOptions &options,
+                  std::string &error);
+
 } // namespace cim
 
 #endif // CIM_PIPELINE_COMPILER_H

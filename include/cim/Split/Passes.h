@@ -20,6 +20,10 @@ struct SplitOptions {
 /// constants and pure renamings (reshapes, transposes, slices).
 std::unique_ptr<mlir::Pass> createSplitPass(const SplitOptions &options = {});
 
+/// Cuts parallel loops whose bodies need more registers than a vector kernel
+/// has into several.
+std::unique_ptr<mlir::Pass> createSplitKernelsPass();
+
 /// fp32 MAC ops without a mantissa become loops of the vector unit.
 std::unique_ptr<mlir::Pass> createExpandFloatMacsPass();
 

@@ -12,40 +12,6 @@ using namespace mlir;
 
 namespace cim::onnx {
 
-bool isUnsigned(DType type) {
-  switch (type) {
-  case DType::UInt2:
-  case DType::UInt4:
-  case DType::UInt8:
-  case DType::UInt16:
-  case DType::UInt32:
-  case DType::UInt64:
-    return true;
-  default:
-    return false;
-  }
-}
-
-bool isFloating(DType type) {
-  switch (type) {
-  case DType::Float:
-  case DType::Double:
-  case DType::Float16:
-  case DType::BFloat16:
-  case DType::Float8E4M3FN:
-  case DType::Float8E4M3FNUZ:
-  case DType::Float8E5M2:
-  case DType::Float8E5M2FNUZ:
-  case DType::Float8E8M0:
-  case DType::Float4E2M1:
-  case DType::Float6E2M3:
-  case DType::Float6E3M2:
-    return true;
-  default:
-    return false;
-  }
-}
-
 Type toElementType(MLIRContext *context, DType type) {
   switch (type) {
   case DType::Float:
@@ -100,7 +66,9 @@ SmallVector<Value> NodeBinder::values() const {
 
 LogicalResult NodeBinder::needInputs(size_t count) {
   for (size_t i = 0; i < count; ++i)
-    if (!hasInput(i))
+    if (sequence(i))
+      return fail("input " + Twine(i) + " is a sequence", "a tensor wanted");
+    else if (!hasInput(i))
       return fail("input " + Twine(i) + " is missing",
                   Twine(count) + " inputs wanted");
   return success();
@@ -167,10 +135,13 @@ FailureOr<Shape> NodeBinder::constantInts(size_t i, StringRef what) {
   ir::Evaluator evaluator;
   const ir::Literal *literal =
       hasInput(i) ? evaluator.evaluate(input(i)) : nullptr;
-  if (!literal || isa<FloatType>(literal->type.getElementType()))
+  if (!literal || isa<FloatType>(literal->type.getElementType())) {
+    if (hasInput(i))
+      noteUnknown(input(i));
     return fail(what + " is not a known integer constant",
                 "it must not depend on the model's input values",
                 "export the model with fixed shapes");
+  }
   Shape result;
   for (ir::Scalar scalar : literal->elements)
     result.push_back(scalar.i);
@@ -182,10 +153,13 @@ FailureOr<std::vector<double>> NodeBinder::constantFloats(size_t i,
   ir::Evaluator evaluator;
   const ir::Literal *literal =
       hasInput(i) ? evaluator.evaluate(input(i)) : nullptr;
-  if (!literal || !isa<FloatType>(literal->type.getElementType()))
+  if (!literal || !isa<FloatType>(literal->type.getElementType())) {
+    if (hasInput(i))
+      noteUnknown(input(i));
     return fail(what + " is not a known floating-point constant",
                 "it must not depend on the model's input values",
                 "export the model with fixed shapes");
+  }
   std::vector<double> result;
   for (ir::Scalar scalar : literal->elements)
     result.push_back(scalar.f);
@@ -252,6 +226,14 @@ void NodeBinder::setOutput(size_t i, Value value, DType type) {
   outputs[i] = {value, type};
 }
 
+void NodeBinder::setSequence(size_t i, std::vector<TypedValue> elements) {
+  if (i < outputs.size())
+    outputs[i] = {
+        {},
+        DType::Undefined,
+        std::make_shared<std::vector<TypedValue>>(std::move(elements))};
+}
+
 LogicalResult NodeBinder::checkShape(ArrayRef<int64_t> shape) {
   int64_t count = 1;
   for (int64_t dim : shape)
@@ -281,12 +263,15 @@ const Registry &Registry::instance() {
   static const Registry registry = [] {
     Registry result;
     registerActivation(result);
+    registerClassic(result);
     registerControl(result);
     registerConv(result);
+    registerDet(result);
     registerElementwise(result);
     registerFourier(result);
     registerGather(result);
     registerGenerate(result);
+    registerGradient(result);
     registerMatMul(result);
     registerNorm(result);
     registerPad(result);
@@ -297,9 +282,13 @@ const Registry &Registry::instance() {
     registerResize(result);
     registerScan(result);
     registerScatter(result);
+    registerSequence(result);
     registerShape(result);
     registerSlice(result);
     registerSoftmax(result);
+    registerSpatial(result);
+    registerTfIdf(result);
+    registerTraining(result);
     return result;
   }();
   return registry;

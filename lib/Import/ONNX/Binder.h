@@ -19,15 +19,17 @@
 
 namespace cim::onnx {
 
-/// A tensor of the graph. MLIR's integers carry no sign, so the ONNX type is
-/// kept beside the value.
+/// A tensor of the graph, or a list of them. MLIR's integers carry no sign, so
+/// the ONNX type is kept beside the value.
 struct TypedValue {
   mlir::Value value;
   DType type = DType::Undefined;
+  /// Of a sequence: its elements; `value` is null then.
+  std::shared_ptr<std::vector<TypedValue>> sequence;
+
+  explicit operator bool() const { return value || sequence; }
 };
 
-bool isUnsigned(DType type);
-bool isFloating(DType type);
 /// The element type, or null for strings and complex numbers.
 mlir::Type toElementType(mlir::MLIRContext *context, DType type);
 
@@ -53,6 +55,12 @@ public:
   const Node &node;
   const int opset; ///< Of the node's domain.
   Subgraph subgraph;
+  /// Told of every value that had to be constant and is not.
+  std::function<void(mlir::Value)> onUnknown;
+  void noteUnknown(mlir::Value value) const {
+    if (onUnknown && value)
+      onUnknown(value);
+  }
 
   // Operands.
   size_t numInputs() const { return inputs.size(); }
@@ -62,6 +70,10 @@ public:
     return i < node.outputs.size() && !node.outputs[i].empty();
   }
   mlir::Value input(size_t i) const { return inputs[i].value; }
+  /// Elements of an operand that is a sequence, else null.
+  const std::vector<TypedValue> *sequence(size_t i) const {
+    return i < inputs.size() ? inputs[i].sequence.get() : nullptr;
+  }
   DType type(size_t i) const { return inputs[i].type; }
   bool isUnsigned(size_t i) const { return onnx::isUnsigned(type(i)); }
   llvm::ArrayRef<int64_t> shape(size_t i) const { return shapeOf(input(i)); }
@@ -104,6 +116,7 @@ public:
   // Results.
   /// The type defaults to that of the first input with the same element type.
   void setOutput(size_t i, mlir::Value value, DType type = DType::Undefined);
+  void setSequence(size_t i, std::vector<TypedValue> elements);
   llvm::ArrayRef<TypedValue> results() const { return outputs; }
 
   /// Fails when a result would be absurdly big (more than 2^40 elements) or a
@@ -150,12 +163,15 @@ private:
 
 // One function per file of handlers.
 void registerActivation(Registry &registry);
+void registerClassic(Registry &registry);
 void registerControl(Registry &registry);
 void registerConv(Registry &registry);
+void registerDet(Registry &registry);
 void registerElementwise(Registry &registry);
 void registerFourier(Registry &registry);
 void registerGather(Registry &registry);
 void registerGenerate(Registry &registry);
+void registerGradient(Registry &registry);
 void registerMatMul(Registry &registry);
 void registerNorm(Registry &registry);
 void registerPad(Registry &registry);
@@ -166,9 +182,13 @@ void registerReduction(Registry &registry);
 void registerResize(Registry &registry);
 void registerScan(Registry &registry);
 void registerScatter(Registry &registry);
+void registerSequence(Registry &registry);
 void registerShape(Registry &registry);
 void registerSlice(Registry &registry);
 void registerSoftmax(Registry &registry);
+void registerSpatial(Registry &registry);
+void registerTfIdf(Registry &registry);
+void registerTraining(Registry &registry);
 
 /// "2x3x4".
 std::string toText(llvm::ArrayRef<int64_t> shape);

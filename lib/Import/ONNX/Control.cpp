@@ -36,8 +36,7 @@ LogicalResult needCondition(NodeBinder &n, const TypedValue &condition) {
 FailureOr<SmallVector<TypedValue>> emitBranch(NodeBinder &n, StringRef name) {
   FailureOr<const Graph *> graph = n.graphAttr(name);
   SmallVector<TypedValue> outputs;
-  if (failed(graph) || failed(needTensors(n, **graph)) ||
-      failed(n.subgraph(**graph)({}, outputs)))
+  if (failed(graph) || failed(n.subgraph(**graph)({}, outputs)))
     return failure();
   if (outputs.size() != n.numOutputs())
     return n.fail("the branch has another number of outputs",
@@ -53,8 +52,12 @@ LogicalResult ifOp(NodeBinder &n) {
     auto outputs = emitBranch(n, *truth ? "then_branch" : "else_branch");
     if (failed(outputs))
       return failure();
-    for (auto [i, output] : llvm::enumerate(*outputs))
-      n.setOutput(i, output.value, output.type);
+    for (auto [i, output] : llvm::enumerate(*outputs)) {
+      if (output.sequence)
+        n.setSequence(i, *output.sequence);
+      else
+        n.setOutput(i, output.value, output.type);
+    }
     return success();
   }
   auto onTrue = emitBranch(n, "then_branch");
@@ -64,6 +67,11 @@ LogicalResult ifOp(NodeBinder &n) {
   if (failed(onFalse))
     return failure();
   for (size_t i = 0; i < n.numOutputs(); ++i) {
+    if ((*onTrue)[i].sequence || (*onFalse)[i].sequence) {
+      n.noteUnknown(n.input(0));
+      return n.fail("the condition of branches with sequences must be constant",
+                    "output '" + n.node.outputs[i] + "'");
+    }
     FailureOr<TypedValue> value =
         selectValue(n, n.input(0), (*onTrue)[i], (*onFalse)[i],
                     "output '" + n.node.outputs[i] + "'");
@@ -86,12 +94,15 @@ public:
       return failure();
     UnrollBudget budget(n);
     for (int64_t i = 0; !ended && (!trips || i < *trips); ++i) {
-      if (failed(iterate(i)) ||
-          failed(budget.repeated(
+      if (failed(iterate(i)))
+        return failure();
+      if (failed(budget.repeated(
               foreseen(), active ? "give the loop, whose end depends on input "
                                    "values, a smaller constant trip count"
-                                 : "repeat less often, or split the model")))
+                                 : "repeat less often, or split the model"))) {
+        n.noteUnknown(active);
         return failure();
+      }
     }
     return setOutputs();
   }
@@ -136,6 +147,7 @@ private:
                     : flag;
     if (scans.empty())
       return success();
+    n.noteUnknown(condition.value);
     return n.fail(
         "the number of iterations depends on input values, and so "
         "does the size of its scan outputs",

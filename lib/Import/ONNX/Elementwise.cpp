@@ -292,9 +292,58 @@ Value saturate(Scalars &s, Value x, Type to) {
                s.constant(x.getType(), largest));
 }
 
+/// The power of two of `x` (fp32) as E8M0, by the operator's rounding of the
+/// exponent; the sign is dropped.
+Value toPowerOfTwo(Scalars &s, Value x, Type to, StringRef mode,
+                   bool saturates) {
+  Type i32 = s.b.getI32Type();
+  Value bits = s.make<arith::BitcastOp>(i32, x);
+  auto field = [&](int64_t mask) {
+    return s.bitAnd(bits, s.constantInt(i32, mask));
+  };
+  auto isSet = [&](int64_t mask) {
+    return s.cmp(Cmp::NE, field(mask), s.constantInt(i32, 0));
+  };
+  Value exponent =
+      s.make<arith::ShRUIOp>(field(0x7f800000), s.constantInt(i32, 23));
+  Value up;
+  if (mode == "up")
+    up = isSet(0x7fffff);
+  else if (mode == "nearest") // Half goes up, but not below the normals.
+    up = s.bitAnd(isSet(0x400000), s.bitOr(isSet(0x3fffff), isSet(0x7f800000)));
+  if (up) {
+    // NaN and infinity are 255 already.
+    Value limit = s.constantInt(i32, saturates ? 254 : 255);
+    up = s.bitAnd(up, s.cmp(Cmp::LT, exponent, limit));
+    exponent = s.add(exponent, s.cast(up, i32));
+  }
+  return s.make<arith::BitcastOp>(to, s.cast(exponent, s.b.getI8Type()));
+}
+
+LogicalResult castToPowerOfTwo(NodeBinder &n, Type element) {
+  std::string mode = n.stringAttr("round_mode", "up");
+  if (mode != "up" && mode != "down" && mode != "nearest")
+    return n.fail("rounding mode is not supported", "round_mode " + mode,
+                  "use up, down or nearest");
+  n.setOutput(0,
+              n.e.map(
+                  n.input(0), n.shape(0), element,
+                  [&](Scalars &s, ValueRange args) {
+                    Value x =
+                        s.cast(args[0], s.b.getF32Type(), n.isUnsigned(0));
+                    return toPowerOfTwo(s, x, element, mode,
+                                        n.intAttr("saturate", 1) != 0);
+                  },
+                  /*widen=*/false),
+              DType::Float8E8M0);
+  return success();
+}
+
 LogicalResult castTo(NodeBinder &n, DType to) {
   Type element = toElementType(n.b.getContext(), to);
-  if (!element || to == DType::Float8E8M0)
+  if (to == DType::Float8E8M0 && element != n.element(0))
+    return castToPowerOfTwo(n, element);
+  if (!element)
     return n.fail("cast to an unsupported type", StringRef("type ") + name(to),
                   "use another type");
   if (element == n.element(0)) {
@@ -340,8 +389,11 @@ LogicalResult bitCast(NodeBinder &n) {
     return failure();
   DType to = static_cast<DType>(n.intAttr("to", 0));
   Type element = toElementType(n.b.getContext(), to);
-  if (!element || element.isInteger(1) || n.type(0) == DType::Bool ||
-      element.getIntOrFloatBitWidth() != n.element(0).getIntOrFloatBitWidth())
+  // Booleans are stored as bytes.
+  auto bits = [](DType type) {
+    return type == DType::Bool ? 8 : bitWidth(type);
+  };
+  if (!element || bits(to) != bits(n.type(0)))
     return n.fail("bit cast between these types",
                   StringRef(name(n.type(0))) + " to " + name(to),
                   "use types of the same width");
@@ -352,8 +404,19 @@ LogicalResult bitCast(NodeBinder &n) {
   n.setOutput(0,
               n.e.map(
                   n.input(0), n.shape(0), element,
-                  [&](Scalars &s, ValueRange args) {
-                    return s.make<arith::BitcastOp>(element, args[0]);
+                  [&](Scalars &s, ValueRange args) -> Value {
+                    Value x = args[0];
+                    Type byte = s.b.getI8Type();
+                    if (n.type(0) == DType::Bool)
+                      x = s.cast(x, byte);
+                    if (to == DType::Bool) {
+                      if (x.getType() != byte)
+                        x = s.make<arith::BitcastOp>(byte, x);
+                      return s.cast(x, element);
+                    }
+                    return x.getType() == element
+                               ? x
+                               : s.make<arith::BitcastOp>(element, x);
                   },
                   /*widen=*/false),
               to);
@@ -361,6 +424,10 @@ LogicalResult bitCast(NodeBinder &n) {
 }
 
 LogicalResult identity(NodeBinder &n) {
+  if (const std::vector<TypedValue> *elements = n.sequence(0)) {
+    n.setSequence(0, *elements);
+    return success();
+  }
   if (failed(n.needInputs(1)))
     return failure();
   n.setOutput(0, n.input(0), n.type(0));
@@ -379,6 +446,17 @@ LogicalResult dropout(NodeBinder &n) {
     if (failed(mode))
       return failure();
     training = !mode->empty() && mode->front() != 0;
+  }
+  if (training && n.opset >= 12) {
+    // Nothing is dropped at ratio 0; otherwise the mask is random.
+    double ratio = 0.5;
+    if (n.hasInput(1)) {
+      FailureOr<std::vector<double>> given = n.constantFloats(1, "ratio");
+      if (failed(given))
+        return failure();
+      ratio = given->empty() ? ratio : given->front();
+    }
+    training = ratio != 0;
   }
   if (training)
     return n.fail("training mode is not supported", "training_mode 1",
@@ -538,7 +616,7 @@ void registerBinary(Registry &registry) {
 void registerElementwise(Registry &registry) {
   registerUnary(registry);
   registerBinary(registry);
-  registry.add("", {{"BitCast", 26, bitCast, "no booleans"},
+  registry.add("", {{"BitCast", 26, bitCast, ""},
                     {"Cast", 6, cast, "no strings; saturating"},
                     {"CastLike", 15, castLike, "no strings; saturating"},
                     {"Dropout", 1, dropout, "inference: the identity"},

@@ -8,8 +8,10 @@
 #include "cim/Import/ONNX.h"
 
 #include <filesystem>
+#include <set>
 
 #include "Binder.h"
+#include "Gradient.h"
 #include "cim/IR/Constants.h"
 #include "cim/Support/File.h"
 #include "dialects/CIM/IR/CIM.h"
@@ -66,6 +68,8 @@ public:
       : model(model), options(options), b(&context), error(error) {}
 
   OwningOpRef<ModuleOp> run(const std::string &modelName);
+  /// Graph inputs whose values a failed import would have to know, sorted.
+  const std::set<std::string> &unknownInputs() const { return unknown; }
 
 private:
   LogicalResult importGraph(func::FuncOp func);
@@ -92,6 +96,7 @@ private:
   LogicalResult checkInferred(const std::string &label, const Node &node,
                               ArrayRef<TypedValue> outputs);
   void eraseDeadOps(Block &block);
+  void noteUnknown(Value value);
 
   /// A Constant node that is imported again and again (in the body of a loop)
   /// is one constant. Holds the tensor, whose address is the key.
@@ -106,6 +111,7 @@ private:
   llvm::DenseMap<const Tensor *, KnownConstant> constants;
   std::string &error;
   int64_t importedNodes = 0;
+  std::set<std::string> unknown;
 };
 
 Location nameLoc(OpBuilder &b, const std::string &name) {
@@ -155,7 +161,7 @@ GraphImporter::resolveInputs(const Node &node, const Site &site,
       continue;
     }
     TypedValue value = lookup(name, site.scope);
-    if (!value.value) {
+    if (!value) {
       if (error.empty())
         error = site.label(node) + ": input '" + name +
                 "' is not defined; every value is produced before its use; "
@@ -164,7 +170,7 @@ GraphImporter::resolveInputs(const Node &node, const Site &site,
     }
     inputs.push_back(value);
   }
-  while (!inputs.empty() && !inputs.back().value)
+  while (!inputs.empty() && !inputs.back())
     inputs.pop_back();
   return success();
 }
@@ -212,6 +218,14 @@ LogicalResult GraphImporter::importNode(const Node &node, const Site &site) {
     return callFunction(*function, node, site, label + "/", inputs);
   const OpRecord *record =
       Registry::instance().find(node.domain, node.opType, opset);
+  bool isGradient =
+      node.opType == "Gradient" && node.domain == "ai.onnx.preview.training";
+  if (isGradient && site.depth == 0) {
+    std::vector<Node> nodes;
+    if (failed(differentiate(model.graph, node, label, nodes, error)))
+      return failure();
+    return importNodes(nodes, site);
+  }
   if (record)
     return runHandler(*record, node, opset, site, inputs);
   SmallVector<TypeInfo> types;
@@ -271,6 +285,7 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
       return emitGraph(graph, inner, site, label, outputs);
     };
   };
+  binder.onUnknown = [&](Value value) { noteUnknown(value); };
   if (failed(record.handler(binder))) {
     if (error.empty())
       (void)binder.fail("cannot be imported", "no reason was given",
@@ -279,7 +294,7 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
   }
   SmallVector<TypedValue> outputs(binder.results());
   for (auto [i, output] : llvm::enumerate(outputs)) {
-    if (!output.value && binder.wantsOutput(i))
+    if (!output && binder.wantsOutput(i))
       return binder.fail("output " + Twine(i) + " is not supported",
                          "optional output", "remove its uses");
     if (output.value && failed(binder.checkShape(shapeOf(output.value))))
@@ -345,7 +360,7 @@ LogicalResult GraphImporter::callFunction(const Function &function,
   for (Node &each : nodes)
     for (std::string &name : each.inputs) {
       auto it = inner.values.find(name);
-      if (it != inner.values.end() && !it->second.value)
+      if (it != inner.values.end() && !it->second)
         name.clear();
     }
   Opsets innerOpsets = site.opsets;
@@ -359,7 +374,7 @@ LogicalResult GraphImporter::callFunction(const Function &function,
     TypedValue value;
     if (i < function.outputs.size())
       value = lookup(function.outputs[i], inner);
-    if (!value.value) {
+    if (!value) {
       error = site.label(node) + ": function " + function.name +
               " does not define output " + std::to_string(i) + "; it has " +
               std::to_string(function.outputs.size()) +
@@ -380,7 +395,7 @@ LogicalResult GraphImporter::emitGraph(const Graph &graph, Scope &inner,
     return failure();
   for (const ValueInfo &output : graph.outputs) {
     TypedValue value = lookup(output.name, inner);
-    if (!value.value) {
+    if (!value) {
       if (error.empty())
         error = label + ": subgraph output '" + output.name +
                 "' is not defined; every output has a producer; correct the "
@@ -417,6 +432,15 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
                                   MutableArrayRef<TypedValue> outputs) {
   Block *block = b.getInsertionBlock();
   ir::Evaluator evaluator;
+  // Elements of sequences made here are results too.
+  SmallVector<Value *> results;
+  for (TypedValue &output : outputs) {
+    if (output.value)
+      results.push_back(&output.value);
+    if (output.sequence)
+      for (TypedValue &element : *output.sequence)
+        results.push_back(&element.value);
+  }
   auto fold = [&](Value value, StringRef name) {
     if (typeOf(value).getNumElements() > options.foldElements)
       return;
@@ -427,15 +451,15 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
     b.setInsertionPointAfter(value.getDefiningOp());
     Emitter e{b, value.getLoc()};
     Value constant = e.constant(ir::toAttribute(*literal, name));
-    for (TypedValue &output : outputs)
-      if (output.value == value)
-        output.value = constant;
+    for (Value *result : results)
+      if (*result == value)
+        *result = constant;
     value.replaceAllUsesWith(constant);
   };
   // Results first: what leads to them may be too big to keep.
   bool allConstant = llvm::all_of(inputs, [](const TypedValue &input) {
-    return !input.value ||
-           (ir::constantOf(input.value) &&
+    return !input ||
+           (input.value && ir::constantOf(input.value) &&
             typeOf(input.value).getNumElements() <= maxConstantElements);
   });
   for (auto [i, output] : llvm::enumerate(outputs))
@@ -455,9 +479,8 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
     Operation *op = &*it++;
     if (op == before)
       break;
-    bool isResult = llvm::any_of(outputs, [&](const TypedValue &output) {
-      return output.value && output.value.getDefiningOp() == op;
-    });
+    bool isResult = llvm::any_of(
+        results, [&](Value *result) { return result->getDefiningOp() == op; });
     if (!isa<arith::ConstantOp>(op) && !isResult && op->use_empty())
       op->erase();
   }
@@ -490,6 +513,28 @@ LogicalResult GraphImporter::checkInferred(const std::string &label,
     return failure();
   }
   return success();
+}
+
+/// Collects the graph inputs that `value` is computed from.
+void GraphImporter::noteUnknown(Value value) {
+  SmallVector<Value> work{value};
+  DenseSet<Value> seen;
+  while (!work.empty()) {
+    Value next = work.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    Operation *op = next.getDefiningOp();
+    if (!op) {
+      auto argument = cast<BlockArgument>(next);
+      if (isa<func::FuncOp>(argument.getOwner()->getParentOp()))
+        unknown.insert(model.graph.inputs[argument.getArgNumber()].name);
+      continue;
+    }
+    // What regions use from outside counts like an operand.
+    op->walk([&](Operation *inner) {
+      work.append(inner->operand_begin(), inner->operand_end());
+    });
+  }
 }
 
 void GraphImporter::eraseDeadOps(Block &block) {
@@ -528,7 +573,12 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
   SmallVector<DictionaryAttr> resultAttrs;
   for (const ValueInfo &output : model.graph.outputs) {
     TypedValue value = lookup(output.name, scope);
-    if (!value.value) {
+    if (value.sequence) {
+      error = output.name + ": graph output is a sequence; only tensors leave "
+                            "the device; output its elements";
+      return failure();
+    }
+    if (!value) {
       if (error.empty())
         error = output.name + ": graph output is not defined; every output has "
                               "a producer; correct the model";
@@ -624,11 +674,17 @@ importModel(StringRef bytes, std::shared_ptr<const void> owner,
     modelName = options.modelName;
   if (modelName.empty())
     modelName = model->graph.name.empty() ? "model" : model->graph.name;
-  OwningOpRef<ModuleOp> module =
-      onnx::GraphImporter(*model, options, context, error).run(modelName);
-  if (!module)
-    return failure();
-  return module;
+  onnx::GraphImporter importer(*model, options, context, error);
+  OwningOpRef<ModuleOp> module = importer.run(modelName);
+  if (module)
+    return module;
+  if (const auto &unknown = importer.unknownInputs(); !unknown.empty()) {
+    error += ", or give the value of " + llvm::join(unknown, ", ") +
+             " when compiling (--bind)";
+    if (options.needsValues)
+      options.needsValues({unknown.begin(), unknown.end()});
+  }
+  return failure();
 }
 
 FailureOr<OwningOpRef<ModuleOp>> importOnnxFile(StringRef path,
@@ -643,6 +699,7 @@ FailureOr<OwningOpRef<ModuleOp>> importOnnxFile(StringRef path,
   std::filesystem::path fsPath(path.str());
   onnx::LoadOptions loadOptions;
   loadOptions.inputShapes = options.inputShapes;
+  loadOptions.bind = options.bind;
   loadOptions.what = path.str();
   loadOptions.externalDataDir = options.externalDataDir;
   if (loadOptions.externalDataDir.empty())
@@ -659,6 +716,7 @@ importOnnxBytes(StringRef bytes, const ImportOptions &options,
                 std::shared_ptr<const void> owner) {
   onnx::LoadOptions loadOptions;
   loadOptions.inputShapes = options.inputShapes;
+  loadOptions.bind = options.bind;
   loadOptions.what = options.modelName.empty() ? "model" : options.modelName;
   loadOptions.externalDataDir = options.externalDataDir;
   return importModel(bytes, std::move(owner), loadOptions, "", options, context,

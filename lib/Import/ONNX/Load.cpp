@@ -192,11 +192,15 @@ public:
   InputShapes(const LoadOptions &options, Model &result)
       : options(options), result(result) {}
 
-  void apply(cim_onnx::GraphProto &graph, const std::set<std::string> &skip) {
+  /// `skip` names constants; `bound` are those of them whose shapes count.
+  void apply(cim_onnx::GraphProto &graph, const std::set<std::string> &skip,
+             const std::set<std::string> &bound) {
     std::vector<cim_onnx::ValueInfoProto *> inputs;
     for (auto &input : *graph.mutable_input())
-      if (!skip.count(input.name()))
+      if (!skip.count(input.name()) || bound.count(input.name()))
         inputs.push_back(&input);
+    for (const std::string &name : bound)
+      applyGiven(inputs, name, options.bind.at(name).shape);
     for (const auto &[name, shape] : options.inputShapes)
       applyGiven(inputs, name, shape);
     for (auto *input : inputs)
@@ -352,6 +356,7 @@ std::unique_ptr<Model> load(llvm::ArrayRef<char> bytes,
     throw ImportError(options.what + ": too many nodes; at most " +
                       std::to_string(maxNodes) + ", " + std::to_string(nodes) +
                       " found; split the model");
+  std::set<std::string> bound = bindInputs(options, graph);
   std::vector<Tensor> weights = takeWeights(options, graph);
   std::set<std::string> constants;
   for (const Tensor &weight : weights)
@@ -360,7 +365,7 @@ std::unique_ptr<Model> load(llvm::ArrayRef<char> bytes,
   convertVersion(proto);
   for (const auto &tensor : proto.graph().initializer())
     constants.insert(tensor.name());
-  InputShapes(options, *result).apply(*proto.mutable_graph(), constants);
+  InputShapes(options, *result).apply(*proto.mutable_graph(), constants, bound);
   inferShapes(proto, *result);
 
   result->graph = toGraph(*proto.mutable_graph());

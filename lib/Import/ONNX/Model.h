@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "cim/Support/Npz.h"
 #include "llvm/ADT/ArrayRef.h"
 
 namespace cim::onnx {
@@ -53,6 +54,9 @@ enum class DType : int32_t {
 const char *name(DType type);
 /// Bits of one element; 0 for strings and unknown types.
 unsigned bitWidth(DType type);
+/// Integers without sign (not booleans); every floating-point type.
+bool isUnsigned(DType type);
+bool isFloating(DType type);
 
 /// A constant. `bytes` follow the storage convention of cim/IR/Constants.h and
 /// live as long as `owner`.
@@ -139,8 +143,9 @@ struct Model {
 
 struct LoadOptions {
   std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
-  std::string externalDataDir; ///< Empty: external data is refused.
-  std::string what;            ///< Model's name in messages.
+  std::map<std::string, NpyArray> bind; ///< ImportOptions::bind.
+  std::string externalDataDir;          ///< Empty: external data is refused.
+  std::string what;                     ///< Model's name in messages.
 };
 
 /// Parses, checks, converts to an opset the handlers know, fixes input shapes

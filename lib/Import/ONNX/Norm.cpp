@@ -40,9 +40,10 @@ Value inverseDeviation(Emitter &e, Value sum, int64_t count, double epsilon) {
       });
 }
 
-/// Mean and inverse standard deviation over `dims`, dropped.
+/// Mean, variance and inverse standard deviation over `dims`, dropped. Nobody
+/// need use the variance.
 struct Moments {
-  Value mean, inverse;
+  Value mean, variance, inverse;
 };
 Moments emitMoments(Emitter &e, Value x, ArrayRef<int64_t> dims,
                     double epsilon) {
@@ -62,6 +63,7 @@ Moments emitMoments(Emitter &e, Value x, ArrayRef<int64_t> dims,
                               Value d = s.sub(s.cast(args[0], type), args[1]);
                               return s.add(args[2], s.mul(d, d));
                             });
+  m.variance = meanOf(e, squares, count);
   m.inverse = inverseDeviation(e, squares, count, epsilon);
   return m;
 }
@@ -113,13 +115,42 @@ LogicalResult needVector(NodeBinder &n, size_t i, int64_t size,
   return success();
 }
 
+/// Statistics of the batch normalize it and move the running ones.
+LogicalResult batchNormTraining(NodeBinder &n) {
+  Emitter &e = n.e;
+  Shape dims, channels{n.shape(0)[1]};
+  for (int64_t d = 0; d < n.rank(0); ++d)
+    if (d != 1)
+      dims.push_back(d);
+  if (countOf(n.input(0), dims) == 0)
+    return n.fail("the batch is empty", "shape " + toText(n.shape(0)));
+  double momentum = n.floatAttr("momentum", 0.9f);
+  Moments m = emitMoments(e, n.input(0), dims, n.floatAttr("epsilon", 1e-5f));
+  n.setOutput(0, emitNormalized(e, n.input(0), m, dims, n.input(1), n.input(2),
+                                e.oneDim(n.rank(0), 1)));
+  auto move = [&](size_t running, Value current) {
+    return e.map(
+        {n.input(running), current}, channels, n.element(running),
+        [&](Scalars &s, ValueRange args) {
+          Type type = args[1].getType();
+          Value old = s.mul(s.cast(args[0], type), s.constant(type, momentum));
+          return s.add(old, s.mul(args[1], s.constant(type, 1 - momentum)));
+        });
+  };
+  n.setOutput(1, move(3, m.mean), n.type(3));
+  n.setOutput(2, move(4, m.variance), n.type(4));
+  return success();
+}
+
 /// y = x * s + t with s = scale / sqrt(var + eps), t = bias - mean * s, so that
 /// constants fold and the affine form merges into a preceding convolution.
 LogicalResult batchNorm(NodeBinder &n) {
   if (failed(needFloat(n, 5)))
     return failure();
-  if (n.intAttr("training_mode", 0) != 0 || (n.opset < 14 && n.wantsOutput(1)))
-    return n.fail("training mode is not supported", "training_mode 1",
+  bool isTraining = n.intAttr("training_mode", 0) != 0;
+  if (n.opset < 14 && n.wantsOutput(1))
+    return n.fail("training mode is not supported before opset 14",
+                  Twine(n.numOutputs()) + " outputs",
                   "export the model for inference");
   if (n.opset < 9 && n.intAttr("spatial", 1) == 0)
     return n.fail("per-activation statistics are not supported", "spatial 0",
@@ -130,6 +161,8 @@ LogicalResult batchNorm(NodeBinder &n) {
   for (size_t i = 1; i < 5; ++i)
     if (failed(needVector(n, i, n.shape(0)[1], "an operand")))
       return failure();
+  if (isTraining)
+    return batchNormTraining(n);
   Emitter &e = n.e;
   double epsilon = n.floatAttr("epsilon", 1e-5f);
   Type type = computeType(n.element(0));

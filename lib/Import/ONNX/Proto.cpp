@@ -39,6 +39,40 @@ const TypeRow &row(DType type) {
 const char *name(DType type) { return row(type).name; }
 unsigned bitWidth(DType type) { return row(type).bits; }
 
+bool isUnsigned(DType type) {
+  switch (type) {
+  case DType::UInt2:
+  case DType::UInt4:
+  case DType::UInt8:
+  case DType::UInt16:
+  case DType::UInt32:
+  case DType::UInt64:
+    return true;
+  default:
+    return false;
+  }
+}
+
+bool isFloating(DType type) {
+  switch (type) {
+  case DType::Float:
+  case DType::Double:
+  case DType::Float16:
+  case DType::BFloat16:
+  case DType::Float8E4M3FN:
+  case DType::Float8E4M3FNUZ:
+  case DType::Float8E5M2:
+  case DType::Float8E5M2FNUZ:
+  case DType::Float8E8M0:
+  case DType::Float4E2M1:
+  case DType::Float6E2M3:
+  case DType::Float6E3M2:
+    return true;
+  default:
+    return false;
+  }
+}
+
 std::string oneLine(const std::string &text) {
   std::string result;
   for (char c : text) {
@@ -85,6 +119,20 @@ static std::vector<char> unpack(llvm::ArrayRef<char> packed, int64_t count,
     result[i] = static_cast<char>(value);
   }
   return result;
+}
+
+std::string packedBytes(llvm::ArrayRef<char> bytes, DType type) {
+  unsigned bits = bitWidth(type);
+  if (bits >= 8 || type == DType::Bool)
+    return std::string(bytes.begin(), bytes.end());
+  std::string packed((bytes.size() * bits + 7) / 8, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i)
+    for (unsigned b = 0; b < bits; ++b) {
+      size_t at = i * bits + b;
+      if ((static_cast<unsigned char>(bytes[i]) >> b) & 1)
+        packed[at / 8] |= static_cast<char>(1 << (at % 8));
+    }
+  return packed;
 }
 
 static void own(Tensor &tensor, std::vector<char> bytes) {
@@ -403,6 +451,43 @@ Function toFunction(const cim_onnx::FunctionProto &original) {
   return function;
 }
 
+static void setTensor(TensorProto &proto, const Tensor &tensor) {
+  proto.set_name(tensor.name);
+  proto.set_data_type(static_cast<int>(tensor.type));
+  for (int64_t dim : tensor.dims)
+    proto.add_dims(dim);
+  proto.set_raw_data(packedBytes(tensor.bytes, tensor.type));
+}
+
+static void setValueInfo(cim_onnx::ValueInfoProto &proto,
+                         const ValueInfo &info) {
+  proto.set_name(info.name);
+  if (info.type == DType::Undefined)
+    return;
+  auto &type = *proto.mutable_type()->mutable_tensor_type();
+  type.set_elem_type(static_cast<int>(info.type));
+  if (!info.shape)
+    return;
+  type.mutable_shape();
+  for (int64_t dim : *info.shape) {
+    auto *added = type.mutable_shape()->add_dim();
+    if (dim >= 0)
+      added->set_dim_value(dim);
+  }
+}
+
+static void setGraph(cim_onnx::GraphProto &proto, const Graph &graph) {
+  proto.set_name(graph.name);
+  for (const ValueInfo &info : graph.inputs)
+    setValueInfo(*proto.add_input(), info);
+  for (const ValueInfo &info : graph.outputs)
+    setValueInfo(*proto.add_output(), info);
+  for (const Tensor &tensor : graph.initializers)
+    setTensor(*proto.add_initializer(), tensor);
+  for (const Node &node : graph.nodes)
+    *proto.add_node() = toProto(node);
+}
+
 static void setAttribute(cim_onnx::AttributeProto &proto,
                          const Attribute &attr) {
   using P = cim_onnx::AttributeProto;
@@ -434,6 +519,14 @@ static void setAttribute(cim_onnx::AttributeProto &proto,
     proto.set_type(P::STRINGS);
     for (const std::string &value : attr.strings)
       proto.add_strings(value);
+    break;
+  case Attribute::Kind::Tensor:
+    proto.set_type(P::TENSOR);
+    setTensor(*proto.mutable_t(), *attr.tensor);
+    break;
+  case Attribute::Kind::Graph:
+    proto.set_type(P::GRAPH);
+    setGraph(*proto.mutable_g(), *attr.graph);
     break;
   default: // Bodies of schemas depend on the kinds above only.
     break;

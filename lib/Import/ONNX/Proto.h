@@ -6,6 +6,7 @@
 #ifndef CIM_LIB_IMPORT_ONNX_PROTO_H
 #define CIM_LIB_IMPORT_ONNX_PROTO_H
 
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -25,6 +26,14 @@ int64_t elementCount(const std::string &what, const std::vector<int64_t> &dims);
 /// Converts a tensor whose data stand in the message. With `takeRaw` the
 /// message's raw bytes are moved out of it instead of copied.
 Tensor toTensor(cim_onnx::TensorProto &proto, bool takeRaw);
+
+/// Stored elements as a TensorProto holds them: types below 8 bits are packed,
+/// lowest bits first.
+std::string packedBytes(llvm::ArrayRef<char> bytes, DType type);
+
+/// Gives the inputs of LoadOptions::bind initializers; their names.
+std::set<std::string> bindInputs(const LoadOptions &options,
+                                 cim_onnx::GraphProto &graph);
 
 /// Maps external data.
 class ExternalData {

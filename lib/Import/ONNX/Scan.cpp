@@ -240,11 +240,13 @@ private:
       return most;
     std::optional<ir::Literal> literal = n.known(length);
     if (!literal) {
-      if (llvm::is_contained(reversed, 1))
+      if (llvm::is_contained(reversed, 1)) {
+        n.noteUnknown(length);
         return n.fail("a reverse scan starts at a position that depends on "
                       "input values",
                       "sequence_lens is not constant",
                       "make sequence_lens a constant");
+      }
       return most;
     }
     length = {};

@@ -4,6 +4,7 @@
 // The table of importable operators and the cim-translate registration.
 
 #include "Binder.h"
+#include "Gradient.h"
 #include "cim/Import/ONNX.h"
 #include "mlir/Tools/mlir-translate/Translation.h"
 #include "llvm/Support/CommandLine.h"
@@ -15,9 +16,12 @@ namespace cim {
 
 std::vector<OnnxOpSupport> onnxSupport() {
   std::vector<OnnxOpSupport> result;
-  for (const auto &[key, versions] : onnx::Registry::instance().table())
+  for (const auto &[key, versions] : onnx::Registry::instance().table()) {
+    if (key.first == onnx::internalDomain)
+      continue;
     for (const auto &[version, record] : versions)
       result.push_back({key.first, key.second, version, record.notes});
+  }
   return result;
 }
 
@@ -31,7 +35,9 @@ row of the same operator. Models below opset 7 are converted to 7 first, if ONNX
 version converter can. Operators that ONNX defines as functions and that are not
 listed are imported through their function bodies, as long as those use operators
 listed here; functions of the model are inlined. Shapes are static: operands noted
-as "constant" may be computed by the model, but only from shapes and constants.
+as "constant" may be computed by the model, but only from shapes, constants and
+inputs whose values are given when compiling (`cimc --bind`, `bind` of `cim.compile`).
+What ONNX's own tests say of all this: [onnx-backend.md](onnx-backend.md).
 
 | operator | from opset | notes |
 |---|---|---|

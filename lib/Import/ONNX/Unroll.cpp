@@ -60,13 +60,15 @@ FailureOr<TypedValue> selectValue(NodeBinder &n, Value condition,
   if (onTrue.value == onFalse.value)
     return onTrue;
   ArrayRef<int64_t> shape = shapeOf(onTrue.value);
-  if (onTrue.type != onFalse.type || shape != shapeOf(onFalse.value))
+  if (onTrue.type != onFalse.type || shape != shapeOf(onFalse.value)) {
+    n.noteUnknown(condition);
     return n.fail(what +
                       " depends on input values in type or shape, not only in "
                       "its elements",
                   Twine(name(onTrue.type)) + " " + toText(shape) + " and " +
                       name(onFalse.type) + " " + toText(shapeOf(onFalse.value)),
                   "give both the same shape, or make the condition a constant");
+  }
   Value value = n.e.map(
       {n.e.reshape(condition, {}), onTrue.value, onFalse.value}, shape,
       elementOf(onTrue.value),
