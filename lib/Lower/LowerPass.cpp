@@ -30,6 +30,8 @@ LogicalResult Lowering::lowerOp(Operation *op) {
     return lowerGeneric(generic);
   if (auto fill = dyn_cast<linalg::FillOp>(op))
     return lowerFill(fill);
+  if (isa<TopKOp, NonZeroOp, LexSortOp, NmsOp, ScatterOp>(op))
+    return lowerSelect(op);
   return lowerMove(op);
 }
 
@@ -73,8 +75,9 @@ View Lowering::portBuffer(BufferKind kind, RankedTensorType type,
   MLIRContext *context = func.getContext();
   buffer->setAttr("cim.shape",
                   DenseI64ArrayAttr::get(context, type.getShape()));
-  if (attributes && attributes.get("cim.unsigned"))
-    buffer->setAttr("cim.unsigned", UnitAttr::get(context));
+  for (StringRef name : {"cim.unsigned", "cim.hidden", "cim.lengths"})
+    if (Attribute attribute = attributes ? attributes.get(name) : Attribute())
+      buffer->setAttr(name, attribute);
   return view;
 }
 
@@ -89,8 +92,10 @@ LogicalResult Lowering::run() {
   Operation *terminator = func.getBody().front().getTerminator();
   for (Operation &op : func.getBody().front().without_terminator()) {
     layer = "move";
-    if (isa<linalg::GenericOp, linalg::FillOp>(op))
+    if (isa<linalg::GenericOp, linalg::FillOp, ScatterOp>(op))
       layer = "vector";
+    if (isa<TopKOp, NonZeroOp, LexSortOp, NmsOp>(op))
+      layer = "ctrl";
     LogicalResult result = success();
     if (auto region = dyn_cast<RegionOp>(op))
       result = lowerRegion(region);
@@ -99,12 +104,35 @@ LogicalResult Lowering::run() {
     if (failed(result))
       return failure();
   }
+  return lowerResults(terminator);
+}
+
+/// The run-time lengths of result `i`, checked: the attributes come from text.
+static LogicalResult checkLengths(func::FuncOp func, unsigned i,
+                                  ArrayRef<int64_t> pairs) {
+  auto rankOf = [&](int64_t r) {
+    return cast<RankedTensorType>(func.getResultTypes()[r]).getRank();
+  };
+  for (size_t j = 0; j < pairs.size(); j += 2)
+    if (j + 1 == pairs.size() || pairs[j] < 0 || pairs[j] >= rankOf(i) ||
+        pairs[j + 1] < 0 || pairs[j + 1] >= func.getNumResults())
+      return func.emitError("result ")
+             << i << " has cim.lengths that name no dimension or no result";
+  return success();
+}
+
+LogicalResult Lowering::lowerResults(Operation *terminator) {
+  // Results are dense row-major buffers in DRAM.
   layer = "output";
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
     setLocation(value.getLoc());
     View view =
         portBuffer(BufferKind::output, cast<RankedTensorType>(value.getType()),
                    func.getResultAttrDict(i), "result" + std::to_string(i));
+    if (auto lengths =
+            func.getResultAttrOfType<DenseI64ArrayAttr>(i, "cim.lengths"))
+      if (failed(checkLengths(func, i, lengths)))
+        return failure();
     copy(viewOf(value), view);
   }
   return success();

@@ -67,6 +67,16 @@ private:
   mlir::LogicalResult lowerGeneric(mlir::linalg::GenericOp op);
   mlir::LogicalResult lowerFill(mlir::linalg::FillOp op);
   View resultView(mlir::linalg::GenericOp op, int64_t i, bool readsOld);
+
+  // Work whose order depends on data (LowerSelect.cpp).
+  mlir::LogicalResult lowerSelect(mlir::Operation *op);
+  void lowerTopK(ir::TopKOp op);
+  void lowerNonZero(ir::NonZeroOp op);
+  void lowerLexSort(ir::LexSortOp op);
+  void lowerNms(ir::NmsOp op);
+  void lowerScatter(ir::ScatterOp op);
+  TileBuilder::CtrlOperand ctrlOperand(const View &view);
+  View result(mlir::Value value);
   /// Emits vector ops for a nest, divided among the cores.
   /// The nest's loops are in order (orderLoops).
   void emitNest(const LoopNest &nest, mlir::FlatSymbolRefAttr kernel,
@@ -83,6 +93,7 @@ private:
                   mlir::DictionaryAttr attributes, llvm::StringRef fallback);
   void setLocation(mlir::Location loc);
   mlir::LogicalResult lowerRegion(ir::RegionOp region);
+  mlir::LogicalResult lowerResults(mlir::Operation *terminator);
   mlir::LogicalResult lowerOp(mlir::Operation *op);
   unsigned totalCores() const { return target.coresPerChip; }
 

@@ -198,7 +198,8 @@ void Splitter::run() {
   SmallVector<Operation *> rest;
   for (Operation &op : block)
     if (isa<linalg::GenericOp, tensor::PadOp, tensor::ConcatOp,
-            tensor::InsertSliceOp>(op))
+            tensor::InsertSliceOp, TopKOp, NonZeroOp, LexSortOp, NmsOp,
+            ScatterOp>(op))
       rest.push_back(&op);
   for (Operation *op : rest) {
     SmallVector<Operation *> group;

@@ -97,6 +97,38 @@ SmallVector<Value> NodeBinder::values() const {
   return result;
 }
 
+ArrayRef<Length> NodeBinder::lengths(size_t i) const {
+  return hasInput(i) ? ArrayRef<Length>(inputs[i].lengths) : ArrayRef<Length>();
+}
+
+Value NodeBinder::length(size_t i, int64_t dim) const {
+  for (const Length &length : lengths(i))
+    if (length.dim == dim)
+      return length.value;
+  return {};
+}
+
+LogicalResult NodeBinder::setLength(size_t i, int64_t dim, Value length) {
+  if (i >= outputs.size() || !outputs[i].value)
+    return success();
+  SmallVector<Length, 1> &list = outputs[i].lengths;
+  for (const Length &known : list) {
+    if (known.dim != dim)
+      continue;
+    if (known.value == length)
+      return success();
+    return fail("dimension " + Twine(dim) + " of output " + Twine(i) +
+                    " gets two run-time lengths",
+                "they are equal at run time or the model is wrong, which is "
+                "not known when compiling",
+                "derive both operands from one tensor");
+  }
+  list.push_back({dim, length});
+  llvm::sort(list,
+             [](const Length &a, const Length &b) { return a.dim < b.dim; });
+  return success();
+}
+
 LogicalResult NodeBinder::needInputs(size_t count) {
   for (size_t i = 0; i < count; ++i)
     if (!hasInput(i))
@@ -228,7 +260,7 @@ void NodeBinder::setOutput(size_t i, Value value, DType type) {
           type = candidate;
     }
   }
-  outputs[i] = {value, type};
+  outputs[i] = {value, type, {}};
 }
 
 LogicalResult NodeBinder::checkShape(ArrayRef<int64_t> shape) {
@@ -272,7 +304,9 @@ const Registry &Registry::instance() {
     registerQuantize(result);
     registerReduction(result);
     registerResize(result);
+    registerSample(result);
     registerScatter(result);
+    registerSelect(result);
     registerShape(result);
     registerSlice(result);
     registerSoftmax(result);

@@ -19,11 +19,20 @@
 
 namespace cim::onnx {
 
+/// The length of a dimension that a run decides; the tensor's shape says the
+/// most it can be, and elements beyond it mean nothing.
+struct Length {
+  int64_t dim;
+  mlir::Value value; ///< tensor<i64>
+  bool operator==(const Length &) const = default;
+};
+
 /// A tensor of the graph. MLIR's integers carry no sign, so the ONNX type is
 /// kept beside the value.
 struct TypedValue {
   mlir::Value value;
   DType type = DType::Undefined;
+  llvm::SmallVector<Length, 1> lengths; ///< By rising dimension.
 };
 
 bool isUnsigned(DType type);
@@ -64,6 +73,10 @@ public:
   mlir::Type element(size_t i) const { return elementOf(input(i)); }
   int64_t rank(size_t i) const { return rankOf(input(i)); }
   llvm::SmallVector<mlir::Value> values() const;
+  /// Run-time lengths of an input (none if it is missing).
+  llvm::ArrayRef<Length> lengths(size_t i) const;
+  /// The run-time length of a dimension of an input, or null.
+  mlir::Value length(size_t i, int64_t dim) const;
   /// Another value of the same type in the place of an input.
   void replaceInput(size_t i, mlir::Value value) { inputs[i].value = value; }
   /// Fails unless the first `count` inputs are present.
@@ -93,6 +106,9 @@ public:
   // Results.
   /// The type defaults to that of the first input with the same element type.
   void setOutput(size_t i, mlir::Value value, DType type = DType::Undefined);
+  /// Dimension `dim` of the output is as long as `length` says at run time. A
+  /// dimension has one length: a second one fails unless it is the same value.
+  mlir::LogicalResult setLength(size_t i, int64_t dim, mlir::Value length);
   llvm::ArrayRef<TypedValue> results() const { return outputs; }
 
   /// Fails when a result would be absurdly big (more than 2^40 elements) or a
@@ -151,10 +167,21 @@ void registerPool(Registry &registry);
 void registerQuantize(Registry &registry);
 void registerReduction(Registry &registry);
 void registerResize(Registry &registry);
+void registerSample(Registry &registry);
 void registerScatter(Registry &registry);
+void registerSelect(Registry &registry);
 void registerShape(Registry &registry);
 void registerSlice(Registry &registry);
 void registerSoftmax(Registry &registry);
+
+/// What an operator does with run-time lengths of its inputs: emits its
+/// results' lengths after the handler has run, or fails.
+using LengthRule = mlir::LogicalResult (*)(NodeBinder &);
+/// The operator's rule; null when it needs to know its operands' shapes. For
+/// operators whose handlers treat lengths themselves the rule does nothing.
+LengthRule lengthRule(const std::string &domain, const std::string &name);
+/// Fails, naming an input with run-time lengths and what to do.
+mlir::LogicalResult failOnLengths(NodeBinder &n);
 
 /// "2x3x4".
 std::string toText(llvm::ArrayRef<int64_t> shape);

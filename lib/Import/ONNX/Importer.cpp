@@ -116,7 +116,7 @@ FailureOr<TypedValue> GraphImporter::materialize(const Tensor &tensor) {
   ElementsAttr attr =
       ir::makeConstant(type, tensor.bytes, tensor.name, tensor.owner);
   Emitter e{b, nameLoc(b, tensor.name)};
-  return TypedValue{e.constant(attr), tensor.type};
+  return TypedValue{e.constant(attr), tensor.type, {}};
 }
 
 /// The value of `name`, made a constant first if it is an initializer; null
@@ -239,7 +239,12 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
                            SmallVectorImpl<TypedValue> &outputs) {
     return inlineGraph(graph, site, label, outputs);
   };
-  if (failed(record.handler(binder))) {
+  bool hasLengths = llvm::any_of(
+      inputs, [](const TypedValue &input) { return !input.lengths.empty(); });
+  LengthRule rule = hasLengths ? lengthRule(node.domain, node.opType) : nullptr;
+  if (hasLengths && !rule)
+    return failOnLengths(binder);
+  if (failed(record.handler(binder)) || (rule && failed(rule(binder)))) {
     if (error.empty())
       (void)binder.fail("cannot be imported", "no reason was given",
                         "report this as a bug");
@@ -396,9 +401,13 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
     b.setInsertionPointAfter(value.getDefiningOp());
     Emitter e{b, value.getLoc()};
     Value constant = e.constant(ir::toAttribute(*literal, name));
-    for (TypedValue &output : outputs)
+    for (TypedValue &output : outputs) {
       if (output.value == value)
         output.value = constant;
+      for (Length &length : output.lengths)
+        if (length.value == value)
+          length.value = constant;
+    }
     value.replaceAllUsesWith(constant);
   };
   // Results first: what leads to them may be too big to keep.
@@ -425,7 +434,10 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
     if (op == before)
       break;
     bool isResult = llvm::any_of(outputs, [&](const TypedValue &output) {
-      return output.value && output.value.getDefiningOp() == op;
+      return (output.value && output.value.getDefiningOp() == op) ||
+             llvm::any_of(output.lengths, [&](const Length &length) {
+               return length.value.getDefiningOp() == op;
+             });
     });
     if (!isa<arith::ConstantOp>(op) && !isResult && op->use_empty())
       op->erase();
@@ -479,6 +491,41 @@ static DictionaryAttr portAttrs(OpBuilder &b, const std::string &name,
   return b.getDictionaryAttr(attrs);
 }
 
+/// Run-time lengths become hidden results, each once, after the others; the
+/// results they belong to name them: `cim.lengths` holds pairs of a dimension
+/// and the number of the result that is its length.
+static void addLengthResults(OpBuilder &b,
+                             ArrayRef<SmallVector<Length, 1>> lengths,
+                             SmallVectorImpl<Value> &results,
+                             SmallVectorImpl<Type> &types,
+                             SmallVectorImpl<DictionaryAttr> &attrs) {
+  size_t visible = results.size();
+  for (auto [i, list] : llvm::enumerate(lengths)) {
+    if (list.empty())
+      continue;
+    SmallVector<int64_t> pairs;
+    for (const Length &length : list) {
+      auto hidden = llvm::drop_begin(results, visible);
+      size_t at = visible + std::distance(hidden.begin(),
+                                          llvm::find(hidden, length.value));
+      if (at == results.size()) {
+        auto name = attrs[i].getAs<StringAttr>("cim.name").getValue();
+        std::string text = (name + ".length" + Twine(at - visible)).str();
+        results.push_back(length.value);
+        types.push_back(length.value.getType());
+        attrs.push_back(b.getDictionaryAttr(
+            {b.getNamedAttr("cim.hidden", b.getUnitAttr()),
+             b.getNamedAttr("cim.name", b.getStringAttr(text))}));
+      }
+      pairs.push_back(length.dim);
+      pairs.push_back(static_cast<int64_t>(at));
+    }
+    NamedAttrList more(attrs[i]);
+    more.set("cim.lengths", b.getDenseI64ArrayAttr(pairs));
+    attrs[i] = more.getDictionary(b.getContext());
+  }
+}
+
 LogicalResult GraphImporter::importGraph(func::FuncOp func) {
   Block *block = &func.getBody().front();
   b.setInsertionPointToEnd(block);
@@ -487,7 +534,7 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
     scope.initializers[tensor.name] = &tensor;
   for (auto [i, input] : llvm::enumerate(model.graph.inputs)) {
     func.setArgAttrs(i, portAttrs(b, input.name, input.type));
-    scope.values[input.name] = {block->getArgument(i), input.type};
+    scope.values[input.name] = {block->getArgument(i), input.type, {}};
   }
   if (failed(importNodes(model.graph.nodes, {scope, model.opsets, "", 0})))
     return failure();
@@ -495,6 +542,7 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
   SmallVector<Type> resultTypes;
   SmallVector<Attribute> unused;
   SmallVector<DictionaryAttr> resultAttrs;
+  SmallVector<SmallVector<Length, 1>> lengths;
   for (const ValueInfo &output : model.graph.outputs) {
     TypedValue value = lookup(output.name, scope);
     if (!value.value) {
@@ -506,7 +554,9 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
     results.push_back(value.value);
     resultTypes.push_back(value.value.getType());
     resultAttrs.push_back(portAttrs(b, output.name, value.type));
+    lengths.push_back(value.lengths);
   }
+  addLengthResults(b, lengths, results, resultTypes, resultAttrs);
   func::ReturnOp::create(b, func.getLoc(), results);
   func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), resultTypes));
   for (auto [i, attrs] : llvm::enumerate(resultAttrs))
