@@ -1,12 +1,10 @@
 // Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Taps, GridSample, DeformConv.
+// Taps, GridSample.
 
 #include "Sample.h"
 
-#include "Mac.h"
-#include "Window.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -221,10 +219,6 @@ FailureOr<GridOptions> readGridOptions(NodeBinder &n) {
 
 } // namespace
 
-Taps linearTaps(Emitter &e, Value at, int64_t size, ArrayRef<int64_t> loops) {
-  return makeTaps(e, at, size, GridOptions(), loops);
-}
-
 LogicalResult gridSample(NodeBinder &n) {
   if (failed(n.needInputs(2)))
     return failure();
@@ -270,112 +264,8 @@ LogicalResult gridSample(NodeBinder &n) {
   return success();
 }
 
-namespace {
-
-/// Coordinate of every kernel position of a deformable convolution: offsets
-/// (N * groups, k1, .., kr, P1, .., Pr) of dimension d plus the place in the
-/// window.
-Value deformedCoordinates(Emitter &e, Value offset, const Window &w,
-                          int64_t d) {
-  Type type = computeType(elementOf(offset));
-  return e.map(offset, shapeOf(offset), type, [&](Scalars &s, ValueRange args) {
-    auto place = [&](int64_t loop, int64_t step) {
-      return s.mul(s.cast(s.make<linalg::IndexOp>(loop), type),
-                   s.constant(type, static_cast<double>(step)));
-    };
-    Value start = s.sub(place(1 + w.rank() + d, w.strides[d]),
-                        s.constant(type, static_cast<double>(w.padBegin[d])));
-    return s.add(s.add(start, place(1 + d, w.dilations[d])), args[0]);
-  });
-}
-
-} // namespace
-
-LogicalResult deformConv(NodeBinder &n) {
-  if (failed(n.needInputs(3)))
-    return failure();
-  int64_t groups = n.intAttr("group", 1);
-  int64_t offsetGroups = n.intAttr("offset_group", 1);
-  bool fits = n.rank(0) == 4 && n.rank(1) == 4 && n.rank(2) == 4 &&
-              groups >= 1 && offsetGroups >= 1 &&
-              n.shape(0)[1] == n.shape(1)[1] * groups &&
-              n.shape(1)[0] % groups == 0 &&
-              n.shape(0)[1] % offsetGroups == 0 && isa<FloatType>(n.element(0));
-  if (!fits)
-    return n.fail("operands do not fit each other",
-                  "shapes " + toText(n.shape(0)) + ", " + toText(n.shape(1)) +
-                      " and " + toText(n.shape(2)) +
-                      "; 2 spatial dimensions");
-  FailureOr<Window> w = readWindow(n, n.shape(1).drop_front(2), false);
-  if (failed(w))
-    return failure();
-  int64_t batch = n.shape(0)[0], channels = n.shape(0)[1];
-  int64_t kernel = onnx::product(w->kernel);
-  int64_t places = onnx::product(w->output);
-  Shape offsetShape{batch, 2 * offsetGroups * kernel};
-  Shape maskShape{batch, offsetGroups * kernel};
-  llvm::append_range(offsetShape, w->output);
-  llvm::append_range(maskShape, w->output);
-  if (n.shape(2) != ArrayRef<int64_t>(offsetShape) ||
-      (n.hasInput(4) && n.shape(4) != ArrayRef<int64_t>(maskShape)))
-    return n.fail("offset or mask do not fit the result",
-                  "offset " + toText(n.shape(2)) + ", " + toText(offsetShape) +
-                      " wanted");
-  Emitter &e = n.e;
-  if (llvm::is_contained(offsetShape, 0) || llvm::is_contained(n.shape(0), 0))
-    return n.fail("an operand is empty", "shape " + toText(n.shape(0)));
-  // Every offset group is an image of its own.
-  int64_t images = batch * offsetGroups;
-  Value x = e.reshape(n.input(0), {images, channels / offsetGroups,
-                                   n.shape(0)[2], n.shape(0)[3]});
-  Value offset = e.reshape(n.input(2), {images, kernel, 2, places});
-  Shape loops{images, w->kernel[0], w->kernel[1], w->output[0], w->output[1]};
-  Type type = computeType(n.element(0));
-  SmallVector<Taps> taps;
-  for (int64_t d = 0; d < 2; ++d) {
-    Value part = e.reshape(e.sliceDim(offset, 2, d, 1), loops);
-    Value at = deformedCoordinates(e, part, *w, d);
-    Taps tap = linearTaps(e, e.reshape(at, {images, kernel * places}),
-                          n.shape(0)[2 + d], {0, 2});
-    tap.weight = e.cast(tap.weight, type);
-    taps.push_back(tap);
-  }
-  Shape lead{images, channels / offsetGroups, kernel * places};
-  Value columns = sampleTaps(n, x, taps, lead);
-  if (n.hasInput(4))
-    columns = e.map({columns, e.reshape(e.cast(n.input(4), type),
-                                        {images, 1, kernel * places})},
-                    lead, type, [](Scalars &s, ValueRange args) {
-                      return s.mul(args[0], args[1]);
-                    });
-  // (N, groups, C/groups * K, P) times (groups, O/groups, C/groups * K).
-  int64_t depth = n.shape(1)[1] * kernel, outs = n.shape(1)[0] / groups;
-  columns = e.reshape(columns, {batch * groups, depth, places});
-  Value weights = e.reshape(e.cast(n.input(1), type), {groups, outs, depth});
-  weights = e.reshape(e.broadcast(e.reshape(weights, {1, groups, outs, depth}),
-                                  {batch, groups, outs, depth}),
-                      {batch * groups, outs, depth});
-  FailureOr<Value> product = emitMatMul(n, {weights, columns, {}, false, false,
-                                            type});
-  if (failed(product))
-    return failure();
-  Shape result{batch, n.shape(1)[0]};
-  llvm::append_range(result, w->output);
-  Value y = e.reshape(*product, result);
-  SmallVector<Value> operands{y};
-  if (n.hasInput(3))
-    operands.push_back(e.reshape(e.cast(n.input(3), type),
-                                 {1, n.shape(1)[0], 1, 1}));
-  y = e.map(operands, result, n.element(0), [](Scalars &s, ValueRange args) {
-    return args.size() > 1 ? s.add(args[0], args[1]) : args[0];
-  });
-  n.setOutput(0, y, n.type(0));
-  return success();
-}
-
 void registerSample(Registry &registry) {
-  registry.add("", {{"DeformConv", 19, deformConv, "2 spatial dimensions"},
-                    {"GridSample", 16, gridSample, "1 to 3 spatial dimensions"},
+  registry.add("", {{"GridSample", 16, gridSample, "1 to 3 spatial dimensions"},
                     {"MaxRoiPool", 1, maxRoiPool},
                     {"RoiAlign", 10, roiAlign,
                      "sampling_ratio 0 with mode avg only"}});

@@ -25,15 +25,9 @@ mlir::Value sampleTaps(NodeBinder &n, mlir::Value x,
                        llvm::ArrayRef<Taps> taps, llvm::ArrayRef<int64_t> lead,
                        mlir::Value batch = {}, bool isMax = false);
 
-/// Taps at pixel coordinates `at` (any shape; the lead loops `loops`) of a
-/// dimension of `size`; pixels outside contribute nothing.
-Taps linearTaps(Emitter &e, mlir::Value at, int64_t size,
-                llvm::ArrayRef<int64_t> loops);
-
 mlir::LogicalResult gridSample(NodeBinder &n);
 mlir::LogicalResult roiAlign(NodeBinder &n);
 mlir::LogicalResult maxRoiPool(NodeBinder &n);
-mlir::LogicalResult deformConv(NodeBinder &n);
 
 } // namespace cim::onnx
 

@@ -1,7 +1,7 @@
 // Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// ScatterElements, ScatterND, MaxUnpool, TensorScatter, Col2Im. A small scatter
+// ScatterElements, ScatterND, MaxUnpool, TensorScatter. A small scatter
 // is written as the gather it is equivalent to, which folds and fuses like
 // other generics: every element of the result goes through the updates in order
 // and takes those whose index names it. That is work of the result times the
@@ -394,94 +394,10 @@ LogicalResult tensorScatter(NodeBinder &n) {
   return success();
 }
 
-/// Every pixel is the sum of the columns' elements that were cut from it: for
-/// each kernel position at most one block.
-LogicalResult col2Im(NodeBinder &n) {
-  if (failed(n.needInputs(3)))
-    return failure();
-  FailureOr<Shape> image = n.constantInts(1, "image_shape");
-  FailureOr<Shape> kernel = n.constantInts(2, "block_shape");
-  if (failed(image) || failed(kernel))
-    return failure();
-  size_t spatial = image->size();
-  FailureOr<Shape> strides = windowAttr(n, "strides", spatial, 1, 1);
-  FailureOr<Shape> dilations = windowAttr(n, "dilations", spatial, 1, 1);
-  FailureOr<Shape> pads = windowAttr(n, "pads", 2 * spatial, 0, 0);
-  if (failed(strides) || failed(dilations) || failed(pads))
-    return failure();
-  bool fits = n.rank(0) == 3 && kernel->size() == spatial && spatial >= 1 &&
-              spatial <= 2;
-  Shape blocks;
-  for (size_t d = 0; fits && d < spatial; ++d) {
-    int64_t extent = (*dilations)[d] * ((*kernel)[d] - 1) + 1;
-    int64_t room = (*image)[d] + (*pads)[d] + (*pads)[spatial + d] - extent;
-    fits = (*kernel)[d] > 0 && (*image)[d] > 0 && room >= 0;
-    blocks.push_back(fits ? room / (*strides)[d] + 1 : 0);
-  }
-  fits = fits && n.shape(0)[1] % product(*kernel) == 0 &&
-         n.shape(0)[2] == product(blocks) && n.shape(0)[0] * n.shape(0)[1] > 0;
-  if (!fits)
-    return n.fail("columns do not fit the image",
-                  "shape " + toText(n.shape(0)) + ", image " + toText(*image) +
-                      ", blocks " + toText(*kernel) +
-                      "; 1 or 2 spatial dimensions");
-  Emitter &e = n.e;
-  int64_t channels = n.shape(0)[1] / product(*kernel);
-  Shape split{n.shape(0)[0] * channels};
-  llvm::append_range(split, *kernel);
-  llvm::append_range(split, blocks);
-  Value columns = e.reshape(n.input(0), split);
-  Shape flat{split[0]};
-  llvm::append_range(flat, *image);
-  int64_t lead = flat.size(), loops = lead + spatial;
-  Type i64 = n.b.getI64Type(), type = computeType(n.element(0));
-  auto map = [&](int64_t first, int64_t count) {
-    SmallVector<AffineExpr> exprs;
-    for (int64_t d = 0; d < count; ++d)
-      exprs.push_back(n.b.getAffineDimExpr(first + d));
-    return AffineMap::get(loops, 0, exprs, n.b.getContext());
-  };
-  SmallVector<utils::IteratorType> iterators(loops,
-                                             utils::IteratorType::reduction);
-  std::fill_n(iterators.begin(), lead, utils::IteratorType::parallel);
-  Value y = e.generic(
-      e.empty(*kernel, type), map(lead, spatial),
-      e.filled(flat, e.scalarAttr(type, 0)), map(0, lead), iterators,
-      [&](Scalars &s, ValueRange args) {
-        auto number = [&](int64_t v) { return s.constantInt(i64, v); };
-        SmallVector<Value> at{s.make<linalg::IndexOp>(0)}, block;
-        Value isInside;
-        for (size_t d = 0; d < spatial; ++d) {
-          Value k = s.make<linalg::IndexOp>(lead + d);
-          Value from = s.cast(s.make<linalg::IndexOp>(1 + d), i64);
-          from = s.add(from, number((*pads)[d]));
-          from = s.sub(from, s.mul(s.cast(k, i64), number((*dilations)[d])));
-          Value place = s.div(from, number((*strides)[d]));
-          Value isWhole =
-              s.cmp(Cmp::EQ, s.mul(place, number((*strides)[d])), from);
-          Value here = s.bitAnd(
-              isWhole, s.bitAnd(s.cmp(Cmp::GE, from, number(0)),
-                                s.cmp(Cmp::LT, place, number(blocks[d]))));
-          isInside = isInside ? s.bitAnd(isInside, here) : here;
-          at.push_back(k);
-          block.push_back(s.toIndex(s.select(here, place, number(0))));
-        }
-        at.append(block);
-        Value x = s.cast(s.extract(columns, at), type);
-        Value zero = s.constant(type, 0);
-        return s.add(args[1], s.select(isInside, x, zero));
-      });
-  Shape result{n.shape(0)[0], channels};
-  llvm::append_range(result, *image);
-  n.setOutput(0, e.reshape(e.cast(y, n.element(0)), result), n.type(0));
-  return success();
-}
-
 } // namespace
 
 void registerScatter(Registry &registry) {
-  registry.add("", {{"Col2Im", 18, col2Im, "1 or 2 spatial dimensions"},
-                    {"MaxUnpool", 9, maxUnpool},
+  registry.add("", {{"MaxUnpool", 9, maxUnpool},
                     {"Scatter", 9, scatterElements},
                     {"ScatterElements", 11, scatterElements},
                     {"ScatterND", 11, scatterND},
