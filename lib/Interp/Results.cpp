@@ -42,7 +42,8 @@ visibleResults(func::FuncOp func, std::vector<TensorValue> results) {
     if (isHiddenResult(func, i))
       continue;
     TensorValue value = results[i];
-    auto lengths = func.getResultAttrOfType<DenseI64ArrayAttr>(i, "cim.lengths");
+    auto lengths =
+        func.getResultAttrOfType<DenseI64ArrayAttr>(i, "cim.lengths");
     ArrayRef<int64_t> pairs =
         lengths ? lengths.asArrayRef() : ArrayRef<int64_t>();
     for (size_t j = 0; j + 1 < pairs.size(); j += 2) {

@@ -227,9 +227,8 @@ void nms(ir::NmsOp op, ArrayRef<TensorValue> operands,
       Corners own = cornersOf(boxes + 4 * i, op.getCenter());
       bool suppressed = false;
       for (int64_t j = first; j < count && !suppressed; ++j)
-        suppressed =
-            overlap(own, cornersOf(boxes + 4 * selected[3 * j + 2],
-                                   op.getCenter())) > *floats(3);
+        suppressed = overlap(own, cornersOf(boxes + 4 * selected[3 * j + 2],
+                                            op.getCenter())) > *floats(3);
       if (suppressed)
         continue;
       selected[3 * count] = pair / classes;
@@ -306,15 +305,15 @@ void combine(ir::ScatterOp op, const Element &element, Register &a,
   auto integer = [&](auto type) {
     using T = decltype(type);
     bool isUnsigned = op.getIsUnsigned() || element.kind == Kind::I1;
-    int64_t value = combineInt(kind, a.get<T>(), b.get<T>(), isUnsigned,
-                               element.width);
+    int64_t value =
+        combineInt(kind, a.get<T>(), b.get<T>(), isUnsigned, element.width);
     if (element.width < 8 * sizeof(T)) { // wraps (I1)
       unsigned shift = 64 - element.width;
-      value = element.kind == Kind::I1
-                  ? value & 1
-                  : static_cast<int64_t>(static_cast<uint64_t>(value)
-                                         << shift) >>
-                        shift;
+      value =
+          element.kind == Kind::I1
+              ? value & 1
+              : static_cast<int64_t>(static_cast<uint64_t>(value) << shift) >>
+                    shift;
     }
     a.set<T>(static_cast<T>(value));
   };

@@ -15,8 +15,7 @@ namespace cim {
 
 /// The device type of a value's elements as a parameter of a firmware kernel.
 static int64_t typeParameter(Value value, bool isUnsigned) {
-  DType type =
-      *dtypeOf(storedType(getElementTypeOrSelf(value.getType())));
+  DType type = *dtypeOf(storedType(getElementTypeOrSelf(value.getType())));
   if (isUnsigned && type != DType::I1 && !isFloat(type))
     type = static_cast<DType>(static_cast<int>(type) + 1);
   return static_cast<int64_t>(type);
@@ -120,8 +119,8 @@ void Lowering::lowerNms(NmsOp op) {
 }
 
 /// One op of the element type, the old element on the left.
-static Value combine(OpBuilder &b, mlir::Location loc, ScatterKind kind, Value old,
-                     Value update, bool isUnsigned) {
+static Value combine(OpBuilder &b, mlir::Location loc, ScatterKind kind,
+                     Value old, Value update, bool isUnsigned) {
   bool isFloating = isa<FloatType>(old.getType());
   isUnsigned |= old.getType().isInteger(1);
   switch (kind) {
@@ -163,13 +162,12 @@ static FlatSymbolRefAttr scatterKernel(KernelTable &table, ScatterOp op,
   // A skipped row keeps row 0 as it is.
   Value zero =
       arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(0)).getResult();
-  Value skip = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index,
-                                     zero);
+  Value skip =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index, zero);
   Value place = arith::SelectOp::create(b, loc, skip, zero, index);
   place = arith::IndexCastOp::create(b, loc, b.getIndexType(), place);
   Value old = KernelGatherOp::create(b, loc, storedType(element), 2, place);
-  Value next =
-      combine(b, loc, op.getKind(), old, update, op.getIsUnsigned());
+  Value next = combine(b, loc, op.getKind(), old, update, op.getIsUnsigned());
   Value stored = arith::SelectOp::create(b, loc, skip, old, next);
   return kernel.finish({stored}, name, {place});
 }

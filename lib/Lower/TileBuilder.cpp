@@ -202,7 +202,7 @@ void TileBuilder::vector(unsigned core, FlatSymbolRefAttr kernel,
 void TileBuilder::ctrl(unsigned core, CtrlKernel kernel,
                        ArrayRef<int64_t> params, ArrayRef<CtrlOperand> operands,
                        size_t inputs) {
-  stage->tracker.begin(queues.id(core, QueueKind::Ctrl));
+  stage->tracker.begin(queues.id({core, QueueKind::Ctrl, 0}));
   SmallVector<Value> values;
   SmallVector<int64_t> offsets;
   SmallVector<Attribute> strides;

@@ -36,7 +36,9 @@ static LogicalResult verifyIs(Operation *op, StringRef rule, StringRef what,
   return success();
 }
 
-static Type i64(Operation *op) { return IntegerType::get(op->getContext(), 64); }
+static Type i64(Operation *op) {
+  return IntegerType::get(op->getContext(), 64);
+}
 static Type f32(Operation *op) { return Float32Type::get(op->getContext()); }
 
 LogicalResult TopKOp::verify() {
@@ -46,7 +48,8 @@ LogicalResult TopKOp::verify() {
   SmallVector<int64_t> shape(type.getShape());
   int64_t k = getK();
   if (k < 1 || k > shape.back())
-    return emitOpError("topk_c2: k is 1 to ") << shape.back() << ", found " << k;
+    return emitOpError("topk_c2: k is 1 to ")
+           << shape.back() << ", found " << k;
   shape.back() = k;
   if (failed(verifyIs(*this, "topk_c3", "the type of values", getValues(),
                       shape, type.getElementType())))

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
@@ -124,6 +125,7 @@ LogicalResult NodeBinder::setLength(size_t i, int64_t dim, Value length) {
                 "derive both operands from one tensor");
   }
   list.push_back({dim, length});
+  lengthLimits->try_emplace(length, shapeOf(outputs[i].value)[dim]);
   llvm::sort(list,
              [](const Length &a, const Length &b) { return a.dim < b.dim; });
   return success();
@@ -186,6 +188,57 @@ FailureOr<Shape> NodeBinder::constantInts(size_t i, StringRef what) {
   for (ir::Scalar scalar : literal->elements)
     result.push_back(scalar.i);
   return result;
+}
+
+std::optional<std::pair<int64_t, Value>>
+NodeBinder::traceSize(Value vector, int64_t i) const {
+  while (true) {
+    if (auto limit = lengthLimits->find(vector); limit != lengthLimits->end())
+      return std::pair(limit->second, vector);
+    Operation *op = vector.getDefiningOp();
+    if (isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op)) {
+      vector = op->getOperand(0); // the same elements in the same order
+    } else if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op);
+               slice && rankOf(slice.getSource()) == 1) {
+      i = slice.getStaticOffset(0) + i * slice.getStaticStride(0);
+      vector = slice.getSource();
+    } else if (auto concat = dyn_cast_or_null<tensor::ConcatOp>(op);
+               concat && rankOf(concat.getResult()) == 1) {
+      for (Value part : concat.getInputs()) {
+        vector = part;
+        if (i < shapeOf(part)[0])
+          break;
+        i -= shapeOf(part)[0];
+      }
+    } else {
+      ir::Evaluator evaluator;
+      const ir::Literal *literal = evaluator.evaluate(vector);
+      if (!literal || i >= static_cast<int64_t>(literal->elements.size()))
+        return std::nullopt;
+      return std::pair(literal->elements[i].i, Value());
+    }
+  }
+}
+
+FailureOr<Sizes> NodeBinder::sizes(size_t i, StringRef what) {
+  Sizes result;
+  if (hasInput(i) && rank(i) == 1 && element(i).isInteger(64) &&
+      lengths(i).empty())
+    for (int64_t d = 0; d < shape(i)[0]; ++d) {
+      auto size = traceSize(input(i), d);
+      if (!size)
+        break;
+      if (size->second)
+        result.lengths.push_back({d, size->second});
+      result.most.push_back(size->first);
+    }
+  if (hasInput(i) && rank(i) == 1 &&
+      static_cast<int64_t>(result.most.size()) == shape(i)[0])
+    return result;
+  FailureOr<Shape> known = constantInts(i, what);
+  if (failed(known))
+    return failure();
+  return Sizes{*known, {}};
 }
 
 FailureOr<std::vector<double>> NodeBinder::constantFloats(size_t i,

@@ -40,6 +40,13 @@ bool isFloating(DType type);
 /// The element type, or null for strings and complex numbers.
 mlir::Type toElementType(mlir::MLIRContext *context, DType type);
 
+/// A shape operand: what its dimensions are at most, and which have run-time
+/// lengths.
+struct Sizes {
+  Shape most;
+  llvm::SmallVector<Length, 1> lengths;
+};
+
 class NodeBinder {
 public:
   /// Imports a subgraph in place; its outputs are appended.
@@ -58,6 +65,8 @@ public:
   const Node &node;
   const int opset; ///< Of the node's domain.
   InlineGraph inlineGraph;
+  /// What the run-time lengths of the graph are at most.
+  llvm::DenseMap<mlir::Value, int64_t> *lengthLimits = nullptr;
 
   // Operands.
   size_t numInputs() const { return inputs.size(); }
@@ -93,6 +102,8 @@ public:
 
   // Constant operands: shape, axes, ... Failure names the operand.
   mlir::FailureOr<Shape> constantInts(size_t i, llvm::StringRef what);
+  /// As constantInts, but elements may be run-time lengths (from `Shape`).
+  mlir::FailureOr<Sizes> sizes(size_t i, llvm::StringRef what);
   mlir::FailureOr<std::vector<double>> constantFloats(size_t i,
                                                       llvm::StringRef what);
   /// The attribute `name`, or constant input `i`, or nothing.
@@ -120,6 +131,10 @@ public:
                            const llvm::Twine &advice = "correct the model");
 
 private:
+  /// Where element `i` of a vector comes from: a number, or a run-time length.
+  std::optional<std::pair<int64_t, mlir::Value>> traceSize(mlir::Value vector,
+                                                           int64_t i) const;
+
   std::string label; ///< The node's name in messages.
   llvm::SmallVector<TypedValue> inputs, outputs;
   std::string &error;

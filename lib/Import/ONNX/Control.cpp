@@ -29,8 +29,12 @@ LogicalResult ifOp(NodeBinder &n) {
   if (outputs.size() != n.numOutputs())
     return n.fail("the branch has another number of outputs",
                   Twine(outputs.size()) + " and " + Twine(n.numOutputs()));
-  for (auto [i, output] : llvm::enumerate(outputs))
+  for (auto [i, output] : llvm::enumerate(outputs)) {
     n.setOutput(i, output.value, output.type);
+    for (const Length &length : output.lengths)
+      if (failed(n.setLength(i, length.dim, length.value)))
+        return failure();
+  }
   return success();
 }
 

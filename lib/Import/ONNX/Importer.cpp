@@ -98,6 +98,7 @@ private:
   OpBuilder b;
   std::string &error;
   int64_t importedNodes = 0;
+  llvm::DenseMap<Value, int64_t> lengthLimits;
 };
 
 Location nameLoc(OpBuilder &b, const std::string &name) {
@@ -235,6 +236,7 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
   Block *block = b.getInsertionBlock();
   Operation *before = block->empty() ? nullptr : &block->back();
   NodeBinder binder(b, nameLoc(b, label), node, opset, label, inputs, error);
+  binder.lengthLimits = &lengthLimits;
   binder.inlineGraph = [&](const Graph &graph,
                            SmallVectorImpl<TypedValue> &outputs) {
     return inlineGraph(graph, site, label, outputs);
@@ -511,6 +513,10 @@ static void addLengthResults(OpBuilder &b,
       if (at == results.size()) {
         auto name = attrs[i].getAs<StringAttr>("cim.name").getValue();
         std::string text = (name + ".length" + Twine(at - visible)).str();
+        while (llvm::any_of(attrs, [&](DictionaryAttr other) {
+          return other.getAs<StringAttr>("cim.name").getValue() == text;
+        }))
+          text += "_";
         results.push_back(length.value);
         types.push_back(length.value.getType());
         attrs.push_back(b.getDictionaryAttr(

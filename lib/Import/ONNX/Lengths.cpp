@@ -103,11 +103,10 @@ LogicalResult transpose(NodeBinder &n) {
 Value scaled(NodeBinder &n, Value length, int64_t factor) {
   if (factor == 1)
     return length;
-  return n.e.map(length, {}, n.b.getI64Type(),
-                 [&](Scalars &s, ValueRange args) {
-                   return s.mul(args[0],
-                                s.constantInt(args[0].getType(), factor));
-                 });
+  return n.e.map(
+      length, {}, n.b.getI64Type(), [&](Scalars &s, ValueRange args) {
+        return s.mul(args[0], s.constantInt(args[0].getType(), factor));
+      });
 }
 
 /// A dimension stays one, or is the first but for ones and absorbs others that
@@ -153,12 +152,10 @@ LogicalResult concat(NodeBinder &n) {
       if (i + 1 != n.numInputs())
         return failOnLengths(n);
       int64_t offset = resultShape(n)[axis] - n.shape(i)[axis];
-      Value total = n.e.map(length.value, {}, n.b.getI64Type(),
-                            [&](Scalars &s, ValueRange args) {
-                              return s.add(args[0],
-                                           s.constantInt(args[0].getType(),
-                                                         offset));
-                            });
+      Value total = n.e.map(
+          length.value, {}, n.b.getI64Type(), [&](Scalars &s, ValueRange args) {
+            return s.add(args[0], s.constantInt(args[0].getType(), offset));
+          });
       if (failed(n.setLength(0, axis, total)))
         return failure();
     }
@@ -176,8 +173,7 @@ LogicalResult gather(NodeBinder &n) {
   for (const Length &length : n.lengths(0)) {
     if (length.dim == axis)
       continue;
-    int64_t dim = length.dim < axis ? length.dim
-                                    : length.dim + n.rank(1) - 1;
+    int64_t dim = length.dim < axis ? length.dim : length.dim + n.rank(1) - 1;
     if (failed(n.setLength(0, dim, length.value)))
       return failure();
   }
@@ -204,8 +200,7 @@ LogicalResult gatherND(NodeBinder &n) {
     if (length.dim < batch)
       return failOnLengths(n);
     if (length.dim >= batch + depth &&
-        failed(n.setLength(0, length.dim - batch - depth + last,
-                           length.value)))
+        failed(n.setLength(0, length.dim - batch - depth + last, length.value)))
       return failure();
   }
   return success();
@@ -287,25 +282,75 @@ LogicalResult split(NodeBinder &n) {
 
 llvm::StringMap<LengthRule> makeRules() {
   llvm::StringMap<LengthRule> rules;
-  for (const char *name :
-       {"Abs",         "Acos",           "Acosh",       "Add",
-        "And",         "Asin",           "Asinh",       "Atan",
-        "Atanh",       "BitCast",        "BitShift",    "BitwiseAnd",
-        "BitwiseNot",  "BitwiseOr",      "BitwiseXor",  "Cast",
-        "Ceil",           "Celu",        "Clip",
-        "Cos",         "Cosh",           "Div",         "Elu",
-        "Equal",       "Erf",            "Exp",         "Floor",
-        "Gelu",        "Greater",        "GreaterOrEqual", "HardSigmoid",
-        "HardSwish",   "IsInf",          "IsNaN",       "LeakyRelu",
-        "Less",        "LessOrEqual",    "Log",         "Max",
-        "Mean",        "Min",            "Mish",        "Mod",
-        "Mul",         "Neg",            "Not",         "Or",
-        "PRelu",       "Pow",            "Reciprocal",  "Relu",
-        "Round",       "Selu",           "Shrink",      "Sigmoid",
-        "Sign",        "Sin",            "Sinh",        "Softplus",
-        "Softsign",    "Sqrt",           "Sub",         "Sum",
-        "Swish",       "Tan",            "Tanh",        "ThresholdedRelu",
-        "Where",       "Xor"})
+  for (const char *name : {"Abs",
+                           "Acos",
+                           "Acosh",
+                           "Add",
+                           "And",
+                           "Asin",
+                           "Asinh",
+                           "Atan",
+                           "Atanh",
+                           "BitCast",
+                           "BitShift",
+                           "BitwiseAnd",
+                           "BitwiseNot",
+                           "BitwiseOr",
+                           "BitwiseXor",
+                           "Cast",
+                           "Ceil",
+                           "Celu",
+                           "Clip",
+                           "Cos",
+                           "Cosh",
+                           "Div",
+                           "Elu",
+                           "Equal",
+                           "Erf",
+                           "Exp",
+                           "Floor",
+                           "Gelu",
+                           "Greater",
+                           "GreaterOrEqual",
+                           "HardSigmoid",
+                           "HardSwish",
+                           "IsInf",
+                           "IsNaN",
+                           "LeakyRelu",
+                           "Less",
+                           "LessOrEqual",
+                           "Log",
+                           "Max",
+                           "Mean",
+                           "Min",
+                           "Mish",
+                           "Mod",
+                           "Mul",
+                           "Neg",
+                           "Not",
+                           "Or",
+                           "PRelu",
+                           "Pow",
+                           "Reciprocal",
+                           "Relu",
+                           "Round",
+                           "Selu",
+                           "Shrink",
+                           "Sigmoid",
+                           "Sign",
+                           "Sin",
+                           "Sinh",
+                           "Softplus",
+                           "Softsign",
+                           "Sqrt",
+                           "Sub",
+                           "Sum",
+                           "Swish",
+                           "Tan",
+                           "Tanh",
+                           "ThresholdedRelu",
+                           "Where",
+                           "Xor"})
     rules[name] = elementwise;
   for (const char *name :
        {"DequantizeLinear", "Dropout", "Identity", "QuantizeLinear"})
@@ -324,6 +369,7 @@ llvm::StringMap<LengthRule> makeRules() {
         "ReduceSum", "ReduceSumSquare"})
     rules[name] = reduction;
   rules["Concat"] = concat;
+  rules["Expand"] = elementwise;
   rules["Gather"] = gather;
   rules["GatherElements"] = gatherElements;
   rules["GatherND"] = gatherND;

@@ -55,22 +55,21 @@ Taps samplePoints(Emitter &e, const Extent &extent, int64_t samples,
   };
   Taps taps;
   taps.loops.assign(loops.begin(), loops.end());
-  ValueRange inputs;
   SmallVector<Value> operands{extent.start, extent.size};
-  taps.index = e.mapWith(operands, maps, shape, i64, [&](Scalars &s,
-                                                         ValueRange args) {
-    auto number = [&](double v) { return s.constant(type, v); };
-    Value y = coordinate(s, args);
-    Value isInside =
-        s.bitAnd(s.cmp(Cmp::GE, y, number(-1)),
-                 s.cmp(Cmp::LE, y, number(static_cast<double>(extent.pixels))));
-    y = s.min(s.max(y, number(0)), number(last));
-    Value index = s.add(s.cast(y, i64), side(s));
-    index = s.min(index, s.constantInt(i64, extent.pixels - 1));
-    return s.select(isInside, index, s.constantInt(i64, -1));
-  });
-  taps.weight = e.mapWith(
-      operands, maps, shape, type, [&](Scalars &s, ValueRange args) {
+  taps.index =
+      e.mapWith(operands, maps, shape, i64, [&](Scalars &s, ValueRange args) {
+        auto number = [&](double v) { return s.constant(type, v); };
+        Value y = coordinate(s, args);
+        Value isInside = s.bitAnd(
+            s.cmp(Cmp::GE, y, number(-1)),
+            s.cmp(Cmp::LE, y, number(static_cast<double>(extent.pixels))));
+        y = s.min(s.max(y, number(0)), number(last));
+        Value index = s.add(s.cast(y, i64), side(s));
+        index = s.min(index, s.constantInt(i64, extent.pixels - 1));
+        return s.select(isInside, index, s.constantInt(i64, -1));
+      });
+  taps.weight =
+      e.mapWith(operands, maps, shape, type, [&](Scalars &s, ValueRange args) {
         auto number = [&](double v) { return s.constant(type, v); };
         Value y = s.min(s.max(coordinate(s, args), number(0)), number(last));
         Value fraction = s.sub(y, s.make<math::FloorOp>(y));
@@ -84,15 +83,15 @@ Taps samplePoints(Emitter &e, const Extent &extent, int64_t samples,
 // As many samples as the region's size asks for
 //===----------------------------------------------------------------------===//
 
-/// weight[r, bin, pixel]: the mean over the bin's samples, as many as the bin is
-/// pixels wide, of the sample's weight on the pixel. Samples outside of the image
-/// weigh nothing, so only those from the first inside on are looked at: they
-/// are at least half a pixel apart.
+/// weight[r, bin, pixel]: the mean over the bin's samples, as many as the bin
+/// is pixels wide, of the sample's weight on the pixel. Samples outside of the
+/// image weigh nothing, so only those from the first inside on are looked at:
+/// they are at least half a pixel apart.
 Value adaptiveWeights(Emitter &e, const Extent &extent) {
   int64_t regions = shapeOf(extent.start)[0], pixels = extent.pixels;
   Type type = elementOf(extent.start);
-  Value samples = e.map(
-      extent.size, {regions}, type, [&](Scalars &s, ValueRange args) {
+  Value samples =
+      e.map(extent.size, {regions}, type, [&](Scalars &s, ValueRange args) {
         Value bins = s.constant(type, static_cast<double>(extent.bins));
         return Value(s.make<math::CeilOp>(s.div(args[0], bins)));
       });
@@ -104,28 +103,29 @@ Value adaptiveWeights(Emitter &e, const Extent &extent) {
                            s.constant(type, static_cast<double>(extent.bins));
                        return s.div(s.div(args[0], bins), args[1]);
                      });
-  Value base = e.mapWith(
-      {extent.start, extent.size}, {region, region}, {regions, extent.bins},
-      type, [&](Scalars &s, ValueRange args) {
-        Value bins = s.constant(type, static_cast<double>(extent.bins));
-        Value at = s.cast(s.make<linalg::IndexOp>(1), type);
-        return s.add(args[0], s.mul(at, s.div(args[1], bins)));
-      });
-  Value first = e.mapWith(
-      {base, step}, {e.identity(2), region}, {regions, extent.bins}, type,
-      [&](Scalars &s, ValueRange args) {
-        auto number = [&](double v) { return s.constant(type, v); };
-        Value skipped = s.div(s.sub(number(-1), args[0]), args[1]);
-        skipped = s.sub(s.make<math::FloorOp>(skipped), number(1));
-        return s.max(skipped, number(0));
-      });
+  Value base =
+      e.mapWith({extent.start, extent.size}, {region, region},
+                {regions, extent.bins}, type, [&](Scalars &s, ValueRange args) {
+                  Value bins =
+                      s.constant(type, static_cast<double>(extent.bins));
+                  Value at = s.cast(s.make<linalg::IndexOp>(1), type);
+                  return s.add(args[0], s.mul(at, s.div(args[1], bins)));
+                });
+  Value first =
+      e.mapWith({base, step}, {e.identity(2), region}, {regions, extent.bins},
+                type, [&](Scalars &s, ValueRange args) {
+                  auto number = [&](double v) { return s.constant(type, v); };
+                  Value skipped = s.div(s.sub(number(-1), args[0]), args[1]);
+                  skipped = s.sub(s.make<math::FloorOp>(skipped), number(1));
+                  return s.max(skipped, number(0));
+                });
   auto dim = [&](int64_t d) { return e.b.getAffineDimExpr(d); };
   auto map = [&](ArrayRef<AffineExpr> exprs) {
     return AffineMap::get(4, 0, exprs, e.b.getContext());
   };
   int64_t most = 2 * pixels + 8;
-  Value none = e.filled({regions, extent.bins, pixels},
-                        e.b.getFloatAttr(type, 0));
+  Value none =
+      e.filled({regions, extent.bins, pixels}, e.b.getFloatAttr(type, 0));
   // The last operand only bounds the loop over samples.
   Value sum = e.generic(
       {base, step, samples, first, e.empty({most}, type)},
@@ -141,10 +141,8 @@ Value adaptiveWeights(Emitter &e, const Extent &extent) {
         Value isInside = s.bitAnd(
             s.cmp(Cmp::LT, i, args[2]),
             s.bitAnd(s.cmp(Cmp::GE, y, number(-1)),
-                     s.cmp(Cmp::LE, y,
-                           number(static_cast<double>(pixels)))));
-        y = s.min(s.max(y, number(0)),
-                  number(static_cast<double>(pixels) - 1));
+                     s.cmp(Cmp::LE, y, number(static_cast<double>(pixels)))));
+        y = s.min(s.max(y, number(0)), number(static_cast<double>(pixels) - 1));
         Value pixel = s.cast(s.make<linalg::IndexOp>(2), type);
         Value weight = s.sub(number(1), s.abs(s.sub(y, pixel)));
         weight = s.select(isInside, s.max(weight, number(0)), number(0));
@@ -152,17 +150,15 @@ Value adaptiveWeights(Emitter &e, const Extent &extent) {
       });
   return e.mapWith({sum, samples}, {e.identity(3), e.oneDim(3, 0)},
                    shapeOf(sum), type, [&](Scalars &s, ValueRange args) {
-                     return s.div(args[0],
-                                  s.max(args[1], s.constant(type, 1)));
+                     return s.div(args[0], s.max(args[1], s.constant(type, 1)));
                    });
 }
 
 /// Two reductions of an image by tables per region and bin: over its rows, read
 /// through the regions' batch numbers, then over its columns. `combine` gets
 /// (pixel, the tables' entries.., row or column, accumulator).
-using Combine = llvm::function_ref<Value(Scalars &, Value pixel,
-                                         ValueRange tables, Value at,
-                                         Value accumulator)>;
+using Combine = llvm::function_ref<Value(
+    Scalars &, Value pixel, ValueRange tables, Value at, Value accumulator)>;
 
 struct Tables {
   SmallVector<Value> values;
@@ -216,13 +212,36 @@ Value reduceByTables(NodeBinder &n, Value batch, const Tables &rows,
                   e.b.getFloatAttr(type, start));
   return e.generic(inputs, maps, init, out, iterators,
                    [&](Scalars &s, ValueRange args) {
-                     return combine(s, args[0],
-                                    args.drop_front(1).drop_back(),
+                     return combine(s, args[0], args.drop_front(1).drop_back(),
                                     s.make<linalg::IndexOp>(4), args.back());
                    });
 }
 
 } // namespace
+
+/// Dimension `d` of the regions, scaled to pixels.
+static Extent regionExtent(NodeBinder &n, int64_t d, int64_t bins,
+                           bool isHalfPixel) {
+  Emitter &e = n.e;
+  int64_t regions = n.shape(1)[0];
+  double scale = n.floatAttr("spatial_scale", 1);
+  Type type = computeType(n.element(1));
+  auto toPixels = [&](int64_t column) {
+    Value v = columnOf(n, column);
+    return e.map(v, {regions}, type, [&](Scalars &s, ValueRange args) {
+      Value x = s.mul(args[0], s.constant(type, scale));
+      return isHalfPixel ? s.sub(x, s.constant(type, 0.5)) : x;
+    });
+  };
+  // Columns are x1, y1, x2, y2.
+  Value start = toPixels(1 - d), end = toPixels(3 - d);
+  Value size =
+      e.map({end, start}, {regions}, type, [&](Scalars &s, ValueRange args) {
+        Value size = s.sub(args[0], args[1]);
+        return isHalfPixel ? size : s.max(size, s.constant(type, 1));
+      });
+  return {start, size, n.shape(0)[2 + d], bins};
+}
 
 LogicalResult roiAlign(NodeBinder &n) {
   if (failed(n.needInputs(3)))
@@ -231,7 +250,8 @@ LogicalResult roiAlign(NodeBinder &n) {
   bool fits = n.rank(0) == 4 && n.rank(1) == 2 && n.shape(1)[1] == 4 &&
               n.rank(2) == 1 && n.shape(2)[0] == regions &&
               isa<FloatType>(n.element(0)) && isa<FloatType>(n.element(1));
-  int64_t bins[] = {n.intAttr("output_height", 1), n.intAttr("output_width", 1)};
+  int64_t bins[] = {n.intAttr("output_height", 1),
+                    n.intAttr("output_width", 1)};
   int64_t samples = n.intAttr("sampling_ratio", 0);
   if (!fits || bins[0] < 1 || bins[1] < 1 || samples < 0 || samples > 4096)
     return n.fail("operands do not fit each other",
@@ -245,10 +265,9 @@ LogicalResult roiAlign(NodeBinder &n) {
     return n.fail("the number of samples depends on the regions",
                   "sampling_ratio 0 with mode max",
                   "set sampling_ratio to a positive number");
-  std::string transform = n.stringAttr(
-      "coordinate_transformation_mode",
-      n.opset >= 16 ? "half_pixel" : "output_half_pixel");
-  bool isHalfPixel = transform == "half_pixel";
+  std::string transform =
+      n.stringAttr("coordinate_transformation_mode",
+                   n.opset >= 16 ? "half_pixel" : "output_half_pixel");
   Shape result{regions, n.shape(0)[1], bins[0], bins[1]};
   if (failed(n.checkShape(result)))
     return failure();
@@ -257,28 +276,9 @@ LogicalResult roiAlign(NodeBinder &n) {
     n.setOutput(0, e.splat(result, n.element(0), 0), n.type(0));
     return success();
   }
-  double scale = n.floatAttr("spatial_scale", 1);
-  Type type = computeType(n.element(1));
   Extent extents[2];
-  for (int64_t d = 0; d < 2; ++d) {
-    auto toPixels = [&](int64_t column) {
-      Value v = columnOf(n, column);
-      return e.map(v, {regions}, type, [&](Scalars &s, ValueRange args) {
-        Value x = s.mul(args[0], s.constant(type, scale));
-        return isHalfPixel ? s.sub(x, s.constant(type, 0.5)) : x;
-      });
-    };
-    // Columns are x1, y1, x2, y2.
-    Value start = toPixels(1 - d), end = toPixels(3 - d);
-    Value size = e.map({end, start}, {regions}, type,
-                       [&](Scalars &s, ValueRange args) {
-                         Value size = s.sub(args[0], args[1]);
-                         return isHalfPixel
-                                    ? size
-                                    : s.max(size, s.constant(type, 1));
-                       });
-    extents[d] = {start, size, n.shape(0)[2 + d], bins[d]};
-  }
+  for (int64_t d = 0; d < 2; ++d)
+    extents[d] = regionExtent(n, d, bins[d], transform == "half_pixel");
   Type image = computeType(n.element(0));
   Value y;
   if (samples > 0) {
@@ -290,20 +290,19 @@ LogicalResult roiAlign(NodeBinder &n) {
     y = sampleTaps(n, n.input(0), taps, result, n.input(2), mode == "max");
     if (mode == "avg")
       y = e.map(y, result, image, [&](Scalars &s, ValueRange args) {
-        return s.div(args[0], s.constant(image, static_cast<double>(
-                                                    samples * samples)));
+        return s.div(args[0],
+                     s.constant(image, static_cast<double>(samples * samples)));
       });
   } else {
     Tables tables[2];
     for (int64_t d = 0; d < 2; ++d)
-      tables[d] = {{e.cast(adaptiveWeights(e, extents[d]), image)},
-                   true,
-                   bins[d]};
-    y = reduceByTables(n, n.input(2), tables[0], tables[1], 0,
-                       [](Scalars &s, Value pixel, ValueRange table, Value,
-                          Value sum) {
-                         return s.add(sum, s.mul(pixel, table[0]));
-                       });
+      tables[d] = {
+          {e.cast(adaptiveWeights(e, extents[d]), image)}, true, bins[d]};
+    y = reduceByTables(
+        n, n.input(2), tables[0], tables[1], 0,
+        [](Scalars &s, Value pixel, ValueRange table, Value, Value sum) {
+          return s.add(sum, s.mul(pixel, table[0]));
+        });
   }
   n.setOutput(0, e.cast(y, n.element(0)), n.type(0));
   return success();
@@ -319,27 +318,27 @@ static Tables poolRanges(NodeBinder &n, int64_t dim, int64_t bins) {
   SmallVector<Value> corners{columnOf(n, 2 - dim), columnOf(n, 4 - dim)};
   Tables tables{{}, false, bins};
   for (int64_t end = 0; end < 2; ++end)
-    tables.values.push_back(e.mapWith(
-        corners, {e.oneDim(2, 0), e.oneDim(2, 0)}, {regions, bins}, i64,
-        [&](Scalars &s, ValueRange args) {
-          auto number = [&](double v) { return s.constant(type, v); };
-          auto round = [&](Value v) -> Value {
-            return s.make<math::RoundOp>(s.mul(v, number(scale)));
-          };
-          Value start = round(args[0]), stop = round(args[1]);
-          Value size = s.add(s.sub(stop, start), number(1));
-          size = s.max(size, number(1));
-          Value bin = s.div(size, number(static_cast<double>(bins)));
-          Value at = s.cast(s.make<linalg::IndexOp>(1), type);
-          if (end)
-            at = s.add(at, number(1));
-          at = s.mul(at, bin);
-          at = end ? Value(s.make<math::CeilOp>(at))
-                   : Value(s.make<math::FloorOp>(at));
-          at = s.min(s.max(s.add(at, start), number(0)),
-                     number(static_cast<double>(pixels)));
-          return s.cast(at, i64);
-        }));
+    tables.values.push_back(
+        e.mapWith(corners, {e.oneDim(2, 0), e.oneDim(2, 0)}, {regions, bins},
+                  i64, [&](Scalars &s, ValueRange args) {
+                    auto number = [&](double v) { return s.constant(type, v); };
+                    auto round = [&](Value v) -> Value {
+                      return s.make<math::RoundOp>(s.mul(v, number(scale)));
+                    };
+                    Value start = round(args[0]), stop = round(args[1]);
+                    Value size = s.add(s.sub(stop, start), number(1));
+                    size = s.max(size, number(1));
+                    Value bin = s.div(size, number(static_cast<double>(bins)));
+                    Value at = s.cast(s.make<linalg::IndexOp>(1), type);
+                    if (end)
+                      at = s.add(at, number(1));
+                    at = s.mul(at, bin);
+                    at = end ? Value(s.make<math::CeilOp>(at))
+                             : Value(s.make<math::FloorOp>(at));
+                    at = s.min(s.max(s.add(at, start), number(0)),
+                               number(static_cast<double>(pixels)));
+                    return s.cast(at, i64);
+                  }));
   return tables;
 }
 

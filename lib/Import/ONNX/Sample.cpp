@@ -44,27 +44,26 @@ Value sampleTaps(NodeBinder &n, Value x, ArrayRef<Taps> taps,
                                              utils::IteratorType::reduction);
   std::fill_n(iterators.begin(), dims, utils::IteratorType::parallel);
   double start = isMax ? -std::numeric_limits<double>::infinity() : 0;
-  return e.generic(
-      inputs, maps, e.filled(lead, n.b.getFloatAttr(type, start)), map(out),
-      iterators, [&](Scalars &s, ValueRange args) {
-        Type i64 = s.b.getI64Type();
-        Value zero = s.constantInt(i64, 0), isInside, weight;
-        for (size_t d = 0; d < taps.size(); ++d) {
-          Value here = s.cmp(Cmp::GE, args[2 * d], zero);
-          isInside = d ? s.bitAnd(isInside, here) : here;
-          weight = d ? s.mul(weight, args[2 * d + 1]) : args[1];
-        }
-        SmallVector<Value> at{
-            batch ? s.toIndex(args[2 * taps.size()])
-                  : Value(s.make<linalg::IndexOp>(0)),
-            s.make<linalg::IndexOp>(1)};
-        for (size_t d = 0; d < taps.size(); ++d)
-          at.push_back(s.toIndex(s.max(args[2 * d], zero)));
-        Value term = s.mul(weight, s.cast(s.extract(x, at), type));
-        term = s.select(isInside, term, s.constant(type, 0));
-        Value sum = args.back();
-        return isMax ? s.max(sum, term) : s.add(sum, term);
-      });
+  return e.generic(inputs, maps, e.filled(lead, n.b.getFloatAttr(type, start)),
+                   map(out), iterators, [&](Scalars &s, ValueRange args) {
+                     Type i64 = s.b.getI64Type();
+                     Value zero = s.constantInt(i64, 0), isInside, weight;
+                     for (size_t d = 0; d < taps.size(); ++d) {
+                       Value here = s.cmp(Cmp::GE, args[2 * d], zero);
+                       isInside = d ? s.bitAnd(isInside, here) : here;
+                       weight = d ? s.mul(weight, args[2 * d + 1]) : args[1];
+                     }
+                     SmallVector<Value> at{
+                         batch ? s.toIndex(args[2 * taps.size()])
+                               : Value(s.make<linalg::IndexOp>(0)),
+                         s.make<linalg::IndexOp>(1)};
+                     for (size_t d = 0; d < taps.size(); ++d)
+                       at.push_back(s.toIndex(s.max(args[2 * d], zero)));
+                     Value term = s.mul(weight, s.cast(s.extract(x, at), type));
+                     term = s.select(isInside, term, s.constant(type, 0));
+                     Value sum = args.back();
+                     return isMax ? s.max(sum, term) : s.add(sum, term);
+                   });
 }
 
 namespace {
@@ -120,9 +119,8 @@ Value pixelCoordinates(Emitter &e, Value grid, int64_t size,
       return x;
     Value isOutside = s.bitOr(s.cmp(Cmp::LT, x, number(low)),
                               s.cmp(Cmp::GT, x, number(high)));
-    Value moved = options.padding == Padding::Border
-                      ? clamp(s, x, 0, scale - 1)
-                      : reflect(s, x, low, high);
+    Value moved = options.padding == Padding::Border ? clamp(s, x, 0, scale - 1)
+                                                     : reflect(s, x, low, high);
     return s.select(isOutside, moved, x);
   });
 }
@@ -134,8 +132,8 @@ Value weightOf(Scalars &s, Value fraction, Value k, Mode mode) {
   if (mode == Mode::Nearest)
     return number(1);
   if (mode == Mode::Linear)
-    return s.select(s.cmp(Cmp::EQ, k, number(0)),
-                    s.sub(number(1), fraction), fraction);
+    return s.select(s.cmp(Cmp::EQ, k, number(0)), s.sub(number(1), fraction),
+                    fraction);
   constexpr double a = -0.75;
   Value d = s.abs(s.sub(fraction, s.sub(k, number(1))));
   Value near = s.sub(s.mul(d, number(a + 2)), number(a + 3));
@@ -155,9 +153,9 @@ Taps makeTaps(Emitter &e, Value at, int64_t size, const GridOptions &options,
   int64_t rank = rankOf(at);
   Shape shape(shapeOf(at));
   shape.push_back(options.taps());
-  AffineMap map = AffineMap::getMinorIdentityMap(rank + 1, rank + 1,
-                                                 e.b.getContext())
-                      .getMajorSubMap(rank);
+  AffineMap map =
+      AffineMap::getMinorIdentityMap(rank + 1, rank + 1, e.b.getContext())
+          .getMajorSubMap(rank);
   Type type = elementOf(at), i64 = e.b.getI64Type();
   auto tap = [&](Scalars &s) {
     return s.cast(s.make<linalg::IndexOp>(rank), type);
@@ -178,8 +176,7 @@ Taps makeTaps(Emitter &e, Value at, int64_t size, const GridOptions &options,
         if (options.padding == Padding::Zeros) {
           Value isInside = s.bitAnd(s.cmp(Cmp::GE, pixel, number(0)),
                                     s.cmp(Cmp::LE, pixel, number(last)));
-          return s.select(isInside, s.cast(pixel, i64),
-                          s.constantInt(i64, -1));
+          return s.select(isInside, s.cast(pixel, i64), s.constantInt(i64, -1));
         }
         if (options.padding == Padding::Reflection)
           pixel = reflect(s, pixel, low, high);
@@ -228,8 +225,8 @@ LogicalResult gridSample(NodeBinder &n) {
   int64_t spatial = n.rank(0) - 2;
   bool fits = (spatial == 1 || spatial == 2 || spatial == 3) &&
               n.rank(1) == n.rank(0) && n.shape(1).back() == spatial &&
-              n.shape(0)[0] == n.shape(1)[0] &&
-              isa<FloatType>(n.element(1)) && isa<FloatType>(n.element(0));
+              n.shape(0)[0] == n.shape(1)[0] && isa<FloatType>(n.element(1)) &&
+              isa<FloatType>(n.element(0));
   if (!fits)
     return n.fail("input and grid do not fit each other",
                   "shapes " + toText(n.shape(0)) + " and " +
@@ -258,17 +255,17 @@ LogicalResult gridSample(NodeBinder &n) {
     tap.weight = e.cast(tap.weight, type);
     taps.push_back(tap);
   }
-  Value y = sampleTaps(n, n.input(0), taps,
-                       {n.shape(0)[0], n.shape(0)[1], points});
+  Value y =
+      sampleTaps(n, n.input(0), taps, {n.shape(0)[0], n.shape(0)[1], points});
   n.setOutput(0, e.cast(e.reshape(y, result), n.element(0)), n.type(0));
   return success();
 }
 
 void registerSample(Registry &registry) {
-  registry.add("", {{"GridSample", 16, gridSample, "1 to 3 spatial dimensions"},
-                    {"MaxRoiPool", 1, maxRoiPool},
-                    {"RoiAlign", 10, roiAlign,
-                     "sampling_ratio 0 with mode avg only"}});
+  registry.add(
+      "", {{"GridSample", 16, gridSample, "1 to 3 spatial dimensions"},
+           {"MaxRoiPool", 1, maxRoiPool},
+           {"RoiAlign", 10, roiAlign, "sampling_ratio 0 with mode avg only"}});
 }
 
 } // namespace cim::onnx

@@ -21,9 +21,9 @@ struct Taps {
 /// y[lead] = sum (or maximum) over taps t1, t2, ... of the product of their
 /// weights times x[lead[0], lead[1], index1, index2, ...]; with `batch` (i64, a
 /// vector) x[batch[lead[0]], ...]. In the compute type of x.
-mlir::Value sampleTaps(NodeBinder &n, mlir::Value x,
-                       llvm::ArrayRef<Taps> taps, llvm::ArrayRef<int64_t> lead,
-                       mlir::Value batch = {}, bool isMax = false);
+mlir::Value sampleTaps(NodeBinder &n, mlir::Value x, llvm::ArrayRef<Taps> taps,
+                       llvm::ArrayRef<int64_t> lead, mlir::Value batch = {},
+                       bool isMax = false);
 
 mlir::LogicalResult gridSample(NodeBinder &n);
 mlir::LogicalResult roiAlign(NodeBinder &n);

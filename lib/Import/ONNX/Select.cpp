@@ -33,8 +33,8 @@ Value maskBeyond(NodeBinder &n, Value x, ArrayRef<Length> lengths,
       [&](Scalars &s, ValueRange args) {
         Value inside;
         for (auto [i, length] : llvm::enumerate(lengths)) {
-          Value at = s.cast(s.make<linalg::IndexOp>(length.dim),
-                            s.b.getI64Type());
+          Value at =
+              s.cast(s.make<linalg::IndexOp>(length.dim), s.b.getI64Type());
           Value here = s.cmp(Cmp::LT, at, args[1 + i]);
           inside = inside ? s.bitAnd(inside, here) : here;
         }
@@ -61,8 +61,7 @@ Value gatherDim(Emitter &e, Value data, int64_t dim, Value indices) {
 
 Found emitNonZero(Emitter &e, Value x) {
   Type i64 = e.b.getI64Type();
-  auto indices =
-      RankedTensorType::get({rankOf(x), product(shapeOf(x))}, i64);
+  auto indices = RankedTensorType::get({rankOf(x), product(shapeOf(x))}, i64);
   auto op = ir::NonZeroOp::create(e.b, e.loc, indices,
                                   RankedTensorType::get({}, i64), x);
   return {op.getIndices(), op.getCount()};
@@ -118,11 +117,11 @@ LogicalResult emitTopK(NodeBinder &n, const TopKCall &call) {
     values = n.e.empty(shape, n.element(0));
     indices = n.e.empty(shape, n.b.getI64Type());
   } else {
-    auto op = ir::TopKOp::create(
-        n.b, n.e.loc, RankedTensorType::get(shape, n.element(0)),
-        RankedTensorType::get(shape, n.b.getI64Type()), x, call.k,
-        n.intAttr("largest", 1) != 0, n.intAttr("sorted", 1) != 0,
-        n.isUnsigned(0));
+    auto op = ir::TopKOp::create(n.b, n.e.loc,
+                                 RankedTensorType::get(shape, n.element(0)),
+                                 RankedTensorType::get(shape, n.b.getI64Type()),
+                                 x, call.k, n.intAttr("largest", 1) != 0,
+                                 n.intAttr("sorted", 1) != 0, n.isUnsigned(0));
     values = op.getValues();
     indices = op.getIndices();
   }
@@ -141,10 +140,9 @@ LogicalResult emitTopK(NodeBinder &n, const TopKCall &call) {
 
 /// The smaller of two tensor<i64>.
 Value minLength(NodeBinder &n, Value a, Value b) {
-  return n.e.map({a, b}, {}, n.b.getI64Type(),
-                 [](Scalars &s, ValueRange args) {
-                   return s.min(args[0], args[1]);
-                 });
+  return n.e.map({a, b}, {}, n.b.getI64Type(), [](Scalars &s, ValueRange args) {
+    return s.min(args[0], args[1]);
+  });
 }
 
 LogicalResult topK(NodeBinder &n) {
@@ -172,13 +170,13 @@ LogicalResult topK(NodeBinder &n) {
     // All of them, cut at run time.
     Value k = isKnown ? n.e.reshape(n.e.ints({call.k}), {})
                       : scalarTensor(n, n.input(1), i64);
-    call.length = minLength(
-        n, k, bound ? bound : n.e.reshape(n.e.ints({size}), {}));
+    call.length =
+        minLength(n, k, bound ? bound : n.e.reshape(n.e.ints({size}), {}));
     call.k = isKnown ? std::clamp<int64_t>(call.k, 0, size) : size;
   }
   if (call.k < 0 || call.k > size)
-    return n.fail("k is out of range", "k " + Twine(call.k) + ", " +
-                                           Twine(size) + " elements");
+    return n.fail("k is out of range",
+                  "k " + Twine(call.k) + ", " + Twine(size) + " elements");
   if (bound) {
     // What lies beyond the length comes last: of equal elements those of lower
     // position are taken, and NaN is the largest float.
@@ -220,7 +218,8 @@ std::optional<Value> constantNonZero(NodeBinder &n) {
   auto type = RankedTensorType::get({rank, count}, n.b.getI64Type());
   if (all.empty())
     return n.e.empty(type.getShape(), type.getElementType());
-  return n.e.constant(ir::makeConstant(type, ArrayRef<int64_t>(all), "nonzero"));
+  return n.e.constant(
+      ir::makeConstant(type, ArrayRef<int64_t>(all), "nonzero"));
 }
 
 LogicalResult nonZero(NodeBinder &n) {
@@ -237,12 +236,12 @@ LogicalResult nonZero(NodeBinder &n) {
     n.setOutput(0, n.e.empty({n.rank(0), 0}, n.b.getI64Type()), DType::Int64);
     return success();
   }
-  Value x = maskBeyond(n, n.input(0), n.lengths(0),
-                       n.e.scalarAttr(n.element(0), 0));
+  Value x =
+      maskBeyond(n, n.input(0), n.lengths(0), n.e.scalarAttr(n.element(0), 0));
   Found found = emitNonZero(n.e, n.rank(0) ? x : n.e.reshape(x, {1}));
   // A scalar has no coordinates: 0 x count.
-  Value indices = n.rank(0) ? found.indices
-                            : n.e.empty({0, 1}, n.b.getI64Type());
+  Value indices =
+      n.rank(0) ? found.indices : n.e.empty({0, 1}, n.b.getI64Type());
   n.setOutput(0, indices, DType::Int64);
   return n.setLength(0, 1, found.count);
 }
@@ -286,8 +285,8 @@ LogicalResult compress(NodeBinder &n) {
     SmallVector<Length, 1> lengths(n.lengths(1));
     if (Value length = n.length(0, axis); length && n.attribute("axis"))
       lengths.push_back({0, length});
-    Value condition = maskBeyond(n, n.input(1), lengths,
-                                 n.b.getBoolAttr(false));
+    Value condition =
+        maskBeyond(n, n.input(1), lengths, n.b.getBoolAttr(false));
     Found found = emitNonZero(n.e, condition);
     Value indices = n.e.reshape(found.indices, n.shape(1));
     n.setOutput(0, gatherDim(n.e, data, axis, indices), n.type(0));
@@ -338,12 +337,17 @@ LogicalResult nonMaxSuppression(NodeBinder &n) {
   }
   if (failed(n.checkShape({pairs, limit, 3})))
     return failure();
+  if (failed(n.checkShape({pairs, boxes, limit})))
+    return n.fail("too many comparisons of boxes",
+                  Twine(pairs) + " lists of " + Twine(boxes) + " boxes, " +
+                      Twine(limit) + " selected; at most 2^40 in all",
+                  "give max_output_boxes_per_class as a constant");
   Value scores = n.input(1);
   if (Value length = n.length(1, 2) ? n.length(1, 2) : n.length(0, 1))
     // Boxes beyond the length are never selected.
-    scores = maskBeyond(n, scores, {{2, length}},
-                        n.b.getF32FloatAttr(
-                            std::numeric_limits<float>::quiet_NaN()));
+    scores = maskBeyond(
+        n, scores, {{2, length}},
+        n.b.getF32FloatAttr(std::numeric_limits<float>::quiet_NaN()));
   for (const Length &length : n.lengths(0))
     if (length.dim != 1)
       return failOnLengths(n);

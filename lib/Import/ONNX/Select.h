@@ -27,8 +27,8 @@ Found emitNonZero(Emitter &e, mlir::Value x);
 /// A tensor of one element as one of rank 0 and the given type.
 mlir::Value scalarTensor(NodeBinder &n, mlir::Value x, mlir::Type type);
 
-/// Rows `updates` (T x S) put into `dest` (D x S) at `indices` (T, i64; negative
-/// ones are skipped), in order.
+/// Rows `updates` (T x S) put into `dest` (D x S) at `indices` (T, i64;
+/// negative ones are skipped), in order.
 mlir::Value emitScatter(Emitter &e, mlir::Value updates, mlir::Value indices,
                         mlir::Value dest);
 

@@ -143,16 +143,20 @@ LogicalResult transpose(NodeBinder &n) {
 LogicalResult expand(NodeBinder &n) {
   if (failed(n.needInputs(2)))
     return failure();
-  FailureOr<Shape> given = n.constantInts(1, "shape");
-  if (failed(given) || failed(n.checkShape(*given)))
+  FailureOr<Sizes> given = n.sizes(1, "shape");
+  if (failed(given) || failed(n.checkShape(given->most)))
     return failure();
-  std::optional<Shape> shape = broadcastShapes({n.shape(0), *given});
+  std::optional<Shape> shape = broadcastShapes({n.shape(0), given->most});
   if (!shape)
     return n.fail("the input does not broadcast to the shape",
-                  toText(n.shape(0)) + " and " + toText(*given));
+                  toText(n.shape(0)) + " and " + toText(given->most));
   if (failed(n.checkShape(*shape)))
     return failure();
   n.setOutput(0, n.e.broadcast(n.input(0), *shape), n.type(0));
+  int64_t offset = shape->size() - given->most.size();
+  for (const Length &length : given->lengths)
+    if (failed(n.setLength(0, offset + length.dim, length.value)))
+      return failure();
   return success();
 }
 

@@ -33,6 +33,13 @@ listed are imported through their function bodies, as long as those use operator
 listed here; functions of the model are inlined. Shapes are static: operands noted
 as "constant" may be computed by the model, but only from shapes and constants.
 
+"Run-time length" means that the data decide how long a result is. It has the size of
+the worst case and a length beside it; outputs of the program are cut to theirs.
+Elementwise operators, gathers, slices from the front, transposes, reshapes that keep or
+merge the dimension, products by rows, reductions, softmax and top-k of other
+dimensions, `Shape` and `Size` pass lengths on; other operators say which dimension
+they would have to know.
+
 | operator | from opset | notes |
 |---|---|---|
 )";

@@ -60,21 +60,21 @@ Value startsRun(Emitter &e, Value rows) {
       [&](Scalars &s, ValueRange args) {
         Value row = s.make<linalg::IndexOp>(0);
         Value isFirst = s.cmp(Cmp::EQ, row, s.index(0));
-        Value before = s.select(isFirst, row,
-                                s.make<arith::SubIOp>(row, s.index(1)));
+        Value before =
+            s.select(isFirst, row, s.make<arith::SubIOp>(row, s.index(1)));
         Value column = s.make<linalg::IndexOp>(1);
         Value x = args[0], y = s.extract(rows, {before, column});
         Value differs = s.cmp(Cmp::NE, x, y);
         if (isa<FloatType>(x.getType())) // NaN equals NaN
-          differs = s.bitAnd(
-              differs, s.logicalNot(s.bitAnd(s.cmp(Cmp::NE, x, x),
-                                             s.cmp(Cmp::NE, y, y))));
+          differs =
+              s.bitAnd(differs, s.logicalNot(s.bitAnd(s.cmp(Cmp::NE, x, x),
+                                                      s.cmp(Cmp::NE, y, y))));
         return s.bitOr(args[1], s.bitOr(isFirst, differs));
       });
 }
 
-/// Everything about the runs of equal rows, one entry per run (vectors of i64 as
-/// long as there are rows; `count` of them mean something).
+/// Everything about the runs of equal rows, one entry per run (vectors of i64
+/// as long as there are rows; `count` of them mean something).
 struct Runs {
   Value first;   ///< Row of the first occurrence.
   Value size;    ///< Number of rows.
@@ -93,23 +93,23 @@ Runs findRuns(Emitter &e, Value rows, bool isUnsigned) {
   runs.count = found.count;
   runs.first = lookUp(e, order, starts);
   AffineMap scalar = AffineMap::get(1, 0, e.b.getContext());
-  runs.size = e.mapWith(
-      {starts, found.count}, {e.identity(1), scalar}, {n}, i64,
-      [&](Scalars &s, ValueRange args) {
-        Value next = s.add(s.cast(s.make<linalg::IndexOp>(0), i64),
-                           s.constantInt(i64, 1));
-        Value hasNext = s.cmp(Cmp::LT, next, args[1]);
-        Value at = s.select(hasNext, next, s.constantInt(i64, 0));
-        Value end = s.select(hasNext, s.extract(starts, s.toIndex(at)),
-                             s.constantInt(i64, n));
-        return s.sub(end, args[0]);
-      });
+  runs.size =
+      e.mapWith({starts, found.count}, {e.identity(1), scalar}, {n}, i64,
+                [&](Scalars &s, ValueRange args) {
+                  Value next = s.add(s.cast(s.make<linalg::IndexOp>(0), i64),
+                                     s.constantInt(i64, 1));
+                  Value hasNext = s.cmp(Cmp::LT, next, args[1]);
+                  Value at = s.select(hasNext, next, s.constantInt(i64, 0));
+                  Value end =
+                      s.select(hasNext, s.extract(starts, s.toIndex(at)),
+                               s.constantInt(i64, n));
+                  return s.sub(end, args[0]);
+                });
   Value run = emitPrefixSum(e, e.cast(marks, i64, /*fromUnsigned=*/true));
   run = e.map(run, {n}, i64, [&](Scalars &s, ValueRange args) {
     return s.sub(args[0], s.constantInt(i64, 1));
   });
-  Value inverse =
-      emitScatter(e, e.reshape(run, {n, 1}), order, zeros(e, n));
+  Value inverse = emitScatter(e, e.reshape(run, {n, 1}), order, zeros(e, n));
   runs.inverse = e.reshape(inverse, {n});
   return runs;
 }
@@ -129,8 +129,7 @@ Runs byOccurrence(Emitter &e, const Runs &runs) {
   Value numbers = e.indexed({n, 1}, i64, [&](Scalars &s, ValueRange at) {
     return s.cast(at[0], i64);
   });
-  Value place = e.reshape(
-      emitScatter(e, numbers, order, zeros(e, n)), {n});
+  Value place = e.reshape(emitScatter(e, numbers, order, zeros(e, n)), {n});
   return {lookUp(e, runs.first, order), lookUp(e, runs.size, order),
           lookUp(e, place, runs.inverse), runs.count};
 }
