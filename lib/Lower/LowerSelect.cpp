@@ -179,6 +179,7 @@ void Lowering::lowerScatter(ScatterOp op) {
   LoopNest nest;
   // Rows one after the other; the elements of a row are independent.
   nest.sizes = {updates.shape[1], updates.shape[0]};
+  nest.origin = {0, 1};
   nest.reduction = {false, true};
   nest.indexed = {false, false};
   nest.indexBase = {0, 0};

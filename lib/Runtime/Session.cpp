@@ -184,7 +184,8 @@ Session::collectOutputs(bool isFirst, NamedArrays &outputs,
       if (length < 0 || length > shape[by.dim])
         return invalidArgument("output ", info.name, ": run-time length ",
                                length, " of dimension ", by.dim, "; 0 to ",
-                               shape[by.dim], "; report this as a bug");
+                               shape[by.dim],
+                               "; the program is wrong; recompile the model");
       cut(shape, read, byteSize(info.type), by.dim, length);
     }
     Array &array = outputs[info.name];

@@ -76,24 +76,8 @@ TEST_F(SessionTest, BatchIsLoopedAndConcatenated) {
   EXPECT_EQ(session->profile().runCycles, 303u);
 }
 
-/// Outputs that are the inputs: x is as long as n says, along a dimension.
 std::unique_ptr<Session> lengthSession(uint32_t dim) {
-  auto program = std::make_shared<Program>();
-  program->model = "lengths";
-  program->target = TargetSpec::load("tiny").value();
-  program->dramBytes = 4096;
-  program->locations = {{"", ""}};
-  program->inputs.resize(2);
-  TensorInfo &x = program->inputs[0], &n = program->inputs[1];
-  x.name = "x", x.type = DType::I8, x.shape = {4, 3};
-  n.name = "n", n.type = DType::I64, n.address.offset = 64;
-  program->outputs = program->inputs;
-  program->outputs[0].name = "y";
-  program->outputs[0].lengths = {{dim, 1}};
-  program->outputs[1].name = "y.length";
-  program->outputs[1].hidden = true;
-  EXPECT_TRUE(validateProgram(*program).ok());
-  return *Session::create(program, {});
+  return *Session::create(std::make_shared<Program>(lengthProgram(dim)), {});
 }
 Array integers(std::vector<int64_t> values) {
   std::string data(values.size() * 8, '\0');
