@@ -254,3 +254,60 @@ def test_unknown_lengths_are_named(nodes, message):
     )
     with pytest.raises(cim.CompileError, match=message):
         cim.compile(model)
+
+
+def test_order_and_ends_of_what_was_found():
+    x = np.round(normal(4, 6), 1)
+    nodes = [
+        ("NonZero", ["x"], ["where"], {}),
+        ("Transpose", ["where"], ["rows"], {}),
+        ("GatherND", ["x", "rows"], ["values"], {}),
+        ("TopK", ["values", "three"], ["high", "high_at"], {}),
+        ("TopK", ["values", "three"], ["low", "low_at"], {"largest": 0}),
+        ("Gather", ["values", "last"], ["end"], {}),
+        ("Reshape", ["rows", "flat"], ["pairs"], {}),
+        ("ReduceSum", ["rows", "one"], ["sums"], {"keepdims": 0}),
+        ("Where", ["mask", "values", "values"], ["same"], {}),
+        ("NonZero", ["sums"], ["again"], {}),
+    ]
+    constants = {
+        "three": i64(3),
+        "last": i64(-1),
+        "flat": i64(-1),
+        "one": i64(1),
+        "mask": np.array([True]),
+    }
+    names = ["high", "high_at", "low", "low_at", "end", "pairs", "sums", "same"]
+    check(chain(nodes, {"x": x}, [*names, "again"], constants), {"x": x})
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_shapes(seed):
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(size) for size in rng.integers(1, 7, rng.integers(1, 5)))
+    dtype = [np.float32, np.int64, np.int32][seed % 3]
+    x = rng.integers(-4, 5, shape).astype(dtype)
+    axis = int(rng.integers(-len(shape), len(shape)))
+    op = ["TopK", "Unique", "NonZero", "ScatterElements", "Compress"][seed % 5]
+    target = ["m50", "tiny"][seed % 2]
+    if op == "TopK":
+        k = int(rng.integers(1, shape[axis] + 1))
+        options = {"axis": axis, "largest": int(rng.integers(0, 2))}
+        check_node(op, [x, Const(i64(k))], 2, target=target, **options)
+    elif op == "Unique":
+        options = {"sorted": int(rng.integers(0, 2))}
+        if rng.integers(0, 2):
+            options["axis"] = axis
+        if dtype == np.int32:  # ONNX Runtime has no such kernel
+            x = x.astype(np.int64)
+        check_node(op, [x], 4, target=target, **options)
+    elif op == "NonZero":
+        check_node(op, [x], 1, target=target)
+    elif op == "Compress":
+        keep = rng.integers(0, 2, shape[axis]) > 0
+        check_node(op, [x, keep], 1, axis=axis, target=target)
+    else:
+        at = rng.integers(-shape[axis], shape[axis], shape)
+        updates = rng.integers(-4, 5, shape).astype(dtype)
+        options = {"axis": axis, "reduction": ["add", "max"][seed % 2], "opset": 18}
+        check_node(op, [x, at, updates], 1, target=target, **options)
