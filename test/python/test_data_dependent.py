@@ -222,7 +222,7 @@ def test_tools_cut_outputs(tmp_path, tools):
             "Softmax_3: dimension 0 of input 0 .'real'. has a length that only a run"
             " decides; Softmax opset 21, at most 8, .*; make 'real' an output",
         ),
-        ([("ReduceMax", ["rows", "zero"], ["y"], {})], "ReduceMax_2: dimension 0"),
+        ([("ReduceMean", ["rows", "zero"], ["y"], {})], "ReduceMean_2: dimension 0"),
         ([("Concat", ["rows", "rows"], ["y"], {"axis": 0})], "Concat_2: dimension 0"),
         (
             [
@@ -279,6 +279,50 @@ def test_order_and_ends_of_what_was_found():
     }
     names = ["high", "high_at", "low", "low_at", "end", "pairs", "sums", "same"]
     check(chain(nodes, {"x": x}, [*names, "again"], constants), {"x": x})
+
+
+def test_boxes_above_a_score():
+    """Boxes of all classes are suppressed at once, moved apart by class, as
+    torchvision does."""
+    feeds = {
+        "boxes": BOXES[0],
+        "scores": SCORES[0, 0],
+        "classes": ints(0, 3, 25).astype(np.float32),
+    }
+    nodes = [
+        ("Greater", ["scores", "limit"], ["good"], {}),
+        ("NonZero", ["good"], ["found"], {}),
+        ("Squeeze", ["found", "zero"], ["at"], {}),
+        ("Gather", ["boxes", "at"], ["some"], {}),
+        ("Gather", ["scores", "at"], ["points"], {}),
+        ("Gather", ["classes", "at"], ["class"], {}),
+        ("ReduceMax", ["some"], ["far"], {"keepdims": 0}),
+        ("Add", ["far", "step"], ["apart"], {}),
+        ("Mul", ["class", "apart"], ["shift"], {}),
+        ("Unsqueeze", ["shift", "one"], ["column"], {}),
+        ("Add", ["some", "column"], ["moved"], {}),
+        ("Unsqueeze", ["moved", "zero"], ["batch"], {}),
+        ("Unsqueeze", ["points", "both"], ["lists"], {}),
+        ("NonMaxSuppression", ["batch", "lists", "most", "iou"], ["picked"], {}),
+        ("Gather", ["picked", "two"], ["which"], {"axis": 1}),
+        ("Squeeze", ["which", "one"], ["kept"], {}),
+        ("Gather", ["some", "kept"], ["result"], {}),
+        ("ReduceSum", ["points", "zero"], ["sum"], {}),
+        ("ArgMax", ["points"], ["best"], {"axis": 0}),
+        ("ReduceMin", ["some", "zero"], ["low"], {}),
+    ]
+    constants = {
+        "limit": f32(0.3),
+        "step": f32(1),
+        "zero": i64(0),
+        "one": i64(1),
+        "both": i64(0, 1),
+        "two": i64(2),
+        "most": i64(100),
+        "iou": f32(0.4),
+    }
+    names = ["result", "points", "sum", "best", "low"]
+    check(chain(nodes, feeds, names, constants), feeds)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -9,7 +9,7 @@
 
 #include <filesystem>
 
-#include "Binder.h"
+#include "Select.h"
 #include "cim/IR/Constants.h"
 #include "cim/Support/File.h"
 #include "dialects/CIM/IR/CIM.h"
@@ -246,6 +246,8 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
   LengthRule rule = hasLengths ? lengthRule(node.domain, node.opType) : nullptr;
   if (hasLengths && !rule)
     return failOnLengths(binder);
+  if (hasLengths && failed(prepareLengths(binder)))
+    return failure();
   if (failed(record.handler(binder)) || (rule && failed(rule(binder)))) {
     if (error.empty())
       (void)binder.fail("cannot be imported", "no reason was given",

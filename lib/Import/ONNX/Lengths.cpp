@@ -235,32 +235,57 @@ LogicalResult alongAxis(NodeBinder &n) {
   return sameAsFirst(n);
 }
 
-/// Reductions: only of dimensions without lengths.
-LogicalResult reduction(NodeBinder &n) {
+/// What a reduction's elements beyond a length are set to; null for operators
+/// that cannot do without knowing it.
+TypedAttr neutralElement(NodeBinder &n) {
+  StringRef op = n.node.opType;
+  Type type = n.element(0);
+  bool isUnsigned = n.isUnsigned(0);
+  if (op == "ReduceSum" || op == "ReduceL1" || op == "ReduceL2" ||
+      op == "ReduceSumSquare")
+    return n.e.scalarAttr(type, 0);
+  if (op == "ReduceProd")
+    return n.e.scalarAttr(type, 1);
+  // Of equal elements an ArgMax takes the first.
+  bool takesFirst = n.intAttr("select_last_index", 0) == 0;
+  if (op == "ReduceMax" || (op == "ArgMax" && takesFirst))
+    return lowest(n.b, type, isUnsigned);
+  if (op == "ReduceMin" || (op == "ArgMin" && takesFirst))
+    return highest(n.b, type, isUnsigned);
+  return {};
+}
+
+/// The dimensions a reduction reduces.
+FailureOr<Shape> reducedDims(NodeBinder &n) {
   int64_t rank = n.rank(0);
-  bool isArg = StringRef(n.node.opType).starts_with("Arg");
-  Shape axes;
-  if (isArg) {
-    axes = {n.intAttr("axis", 0)};
-  } else {
-    FailureOr<std::optional<Shape>> given = n.intsAttrOrInput("axes", 1);
-    if (failed(given))
-      return failure();
-    if (*given)
-      axes = **given;
-  }
-  bool isNone = axes.empty() && n.intAttr("noop_with_empty_axes", 0) != 0;
-  if (axes.empty() && !isNone)
-    return failOnLengths(n);
-  for (int64_t &axis : axes)
-    axis = axis < 0 ? axis + rank : axis;
+  if (StringRef(n.node.opType).starts_with("Arg"))
+    return n.axes({n.intAttr("axis", 0)}, rank);
+  FailureOr<std::optional<Shape>> given = n.intsAttrOrInput("axes", 1);
+  if (failed(given))
+    return failure();
+  if (*given && !(*given)->empty())
+    return n.axes(**given, rank);
+  Shape all;
+  if (n.intAttr("noop_with_empty_axes", 0) == 0)
+    for (int64_t d = 0; d < rank; ++d)
+      all.push_back(d);
+  return all;
+}
+
+LogicalResult reduction(NodeBinder &n) {
+  FailureOr<Shape> dims = reducedDims(n);
+  if (failed(dims))
+    return failure();
   bool keeps = n.intAttr("keepdims", 1) != 0;
   for (const Length &length : n.lengths(0)) {
-    if (llvm::is_contained(axes, length.dim))
-      return failOnLengths(n);
+    if (llvm::is_contained(*dims, length.dim)) {
+      if (!neutralElement(n))
+        return failOnLengths(n);
+      continue;
+    }
     int64_t dim = length.dim;
     if (!keeps)
-      dim -= llvm::count_if(axes, [&](int64_t a) { return a < length.dim; });
+      dim -= llvm::count_if(*dims, [&](int64_t d) { return d < length.dim; });
     if (failed(n.setLength(0, dim, length.value)))
       return failure();
   }
@@ -382,6 +407,25 @@ llvm::StringMap<LengthRule> makeRules() {
 }
 
 } // namespace
+
+LogicalResult prepareLengths(NodeBinder &n) {
+  if (lengthRule(n.node.domain, n.node.opType) != reduction)
+    return success();
+  FailureOr<Shape> dims = reducedDims(n);
+  if (failed(dims))
+    return failure();
+  SmallVector<Length, 1> reduced;
+  for (const Length &length : n.lengths(0))
+    if (llvm::is_contained(*dims, length.dim))
+      reduced.push_back(length);
+  if (reduced.empty())
+    return success();
+  TypedAttr neutral = neutralElement(n);
+  if (!neutral)
+    return failOnLengths(n);
+  n.replaceInput(0, maskBeyond(n, n.input(0), reduced, neutral));
+  return success();
+}
 
 LengthRule lengthRule(const std::string &domain, const std::string &name) {
   static const llvm::StringMap<LengthRule> rules = makeRules();

@@ -14,6 +14,10 @@ namespace cim::onnx {
 mlir::Value maskBeyond(NodeBinder &n, mlir::Value x,
                        llvm::ArrayRef<Length> lengths, mlir::TypedAttr fill);
 
+/// Before the handler of a node with run-time lengths: reductions of dimensions
+/// with lengths get neutral elements beyond them, where there are such.
+mlir::LogicalResult prepareLengths(NodeBinder &n);
+
 /// The slices `indices` (a vector, non-negative) of data along `dim`.
 mlir::Value gatherDim(Emitter &e, mlir::Value data, int64_t dim,
                       mlir::Value indices);
