@@ -128,7 +128,9 @@ CIM_API void cim_session_release(cim_session *session);
  * timing mode count may be 0. */
 CIM_API cim_status cim_session_run(cim_session *session,
                                    const cim_array *inputs, size_t count);
-/* The result of the latest run; valid until the next run or release. */
+/* The result of the latest run; an output whose length a run decides has that
+ * length here and the most it can be in cim_program_output. Valid until the
+ * next run or release. */
 CIM_API cim_status cim_session_output(cim_session *session, size_t index,
                                       cim_array *output);
 CIM_API cim_status cim_session_profile(cim_session *session,

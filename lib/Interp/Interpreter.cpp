@@ -8,6 +8,7 @@
 #include "Mac.h"
 #include "Movement.h"
 #include "Nest.h"
+#include "Select.h"
 #include "cim/IR/Constants.h"
 #include "dialects/CIM/IR/CIM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -80,6 +81,7 @@ private:
   FailureOr<TensorValue> compute(Operation &op);
   LogicalResult runGeneric(linalg::GenericOp op);
   LogicalResult runRegion(ir::RegionOp op);
+  LogicalResult runSelectOp(Operation &op);
   FailureOr<TensorValue> runMacOp(Operation &op);
   FailureOr<TensorValue> reshape(Operation &op);
   FailureOr<TensorValue> concatenate(tensor::ConcatOp op);
@@ -326,6 +328,23 @@ LogicalResult Frame::runRegion(ir::RegionOp op) {
   return success();
 }
 
+LogicalResult Frame::runSelectOp(Operation &op) {
+  std::vector<TensorValue> operands;
+  for (Value operand : op.getOperands()) {
+    FailureOr<TensorValue> value = get(operand);
+    if (failed(value))
+      return failure();
+    operands.push_back(std::move(*value));
+  }
+  FailureOr<std::vector<TensorValue>> results = runSelect(&op, operands);
+  if (failed(results))
+    return failure();
+  for (auto [name, value] : llvm::zip_equal(op.getResults(), *results))
+    if (failed(define(name, std::move(value))))
+      return failure();
+  return success();
+}
+
 FailureOr<TensorValue> Frame::compute(Operation &op) {
   using Result = FailureOr<TensorValue>;
   auto withSource = [&](auto f) -> Result {
@@ -371,6 +390,8 @@ LogicalResult Frame::runOp(Operation &op) {
     return runGeneric(generic);
   if (auto region = dyn_cast<ir::RegionOp>(op))
     return runRegion(region);
+  if (isSelect(&op))
+    return runSelectOp(op);
   // Scalars used by tensor ops are looked up when those run.
   if (op.getNumResults() == 1 && !isa<TensorType>(op.getResult(0).getType()) &&
       constantScalar(op.getResult(0)))

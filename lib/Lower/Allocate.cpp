@@ -84,7 +84,9 @@ void Allocator::collect() {
   for (BufferOp op : module.getOps<BufferOp>()) {
     Lifetime lifetime;
     lifetime.op = op;
-    lifetime.size = llvm::alignTo(op.getByteSize(), kAlignment);
+    // Empty tensors have addresses too.
+    lifetime.size =
+        llvm::alignTo(std::max<int64_t>(1, op.getByteSize()), kAlignment);
     lifetime.wholeProgram = op.getKind() != BufferKind::temp;
     indexOf[op] = lifetimes.size();
     lifetimes.push_back(lifetime);
@@ -267,6 +269,8 @@ void Allocator::addReuseWaits(StageOp stage) {
       mac.getAfterMutable().assign(tokens);
     else if (auto vector = dyn_cast<VectorOp>(op))
       vector.getAfterMutable().assign(tokens);
+    else if (auto ctrl = dyn_cast<CtrlOp>(op))
+      ctrl.getAfterMutable().assign(tokens);
   }
 }
 

@@ -158,12 +158,12 @@ KernelBuilder::inlineBody(linalg::GenericOp generic, ArrayRef<Value> arguments,
   return results;
 }
 
-FlatSymbolRefAttr KernelBuilder::finish(ArrayRef<Value> outputs,
-                                        StringRef hint) {
+FlatSymbolRefAttr KernelBuilder::finish(ArrayRef<Value> outputs, StringRef hint,
+                                        ArrayRef<Value> indices) {
   builder.setInsertionPointToEnd(block);
   SmallVector<Type> types(
       llvm::map_range(outputs, [](Value v) { return v.getType(); }));
-  KernelYieldOp::create(builder, loc, outputs);
+  KernelYieldOp::create(builder, loc, outputs, indices);
   // Old values follow the inputs, one per output, in output order.
   SmallVector<Value> old(outputs.size());
   for (auto [index, value] : oldValues)

@@ -61,9 +61,11 @@ public:
              llvm::ArrayRef<mlir::Value> arguments, const Hooks &hooks);
 
   /// Ends the kernel with `outputs`; `oldValues[i]`, if not null, is a
-  /// placeholder made by addOldValue(i).
+  /// placeholder made by addOldValue(i). With `indices` the only output is
+  /// stored there instead of at the iteration's place.
   mlir::FlatSymbolRefAttr finish(llvm::ArrayRef<mlir::Value> outputs,
-                                 llvm::StringRef hint);
+                                 llvm::StringRef hint,
+                                 llvm::ArrayRef<mlir::Value> indices = {});
   /// The old value of output `index`, of type `type`.
   mlir::Value addOldValue(unsigned index, mlir::Type type);
 

@@ -43,6 +43,8 @@ LogicalResult Lowering::lowerOp(Operation *op) {
     return lowerGeneric(generic);
   if (auto fill = dyn_cast<linalg::FillOp>(op))
     return lowerFill(fill);
+  if (isa<TopKOp, NonZeroOp, LexSortOp, NmsOp, ScatterOp>(op))
+    return lowerSelect(op);
   return lowerMove(op);
 }
 
@@ -102,8 +104,9 @@ View Lowering::portBuffer(BufferKind kind, RankedTensorType type,
   MLIRContext *context = func.getContext();
   buffer->setAttr("cim.shape",
                   DenseI64ArrayAttr::get(context, type.getShape()));
-  if (attributes && attributes.get("cim.unsigned"))
-    buffer->setAttr("cim.unsigned", UnitAttr::get(context));
+  for (StringRef name : {"cim.unsigned", "cim.hidden", "cim.lengths"})
+    if (Attribute attribute = attributes ? attributes.get(name) : Attribute())
+      buffer->setAttr(name, attribute);
   return view;
 }
 
@@ -169,8 +172,12 @@ LogicalResult Lowering::run() {
   placeResults();
   Operation *terminator = func.getBody().front().getTerminator();
   for (Operation &op : func.getBody().front().without_terminator()) {
-    bool isVector = isa<linalg::GenericOp, linalg::FillOp>(op);
-    layer = nodeName(op.getLoc(), isVector ? "vector" : "move");
+    StringRef kind = "move";
+    if (isa<linalg::GenericOp, linalg::FillOp, ScatterOp>(op))
+      kind = "vector";
+    if (isa<TopKOp, NonZeroOp, LexSortOp, NmsOp>(op))
+      kind = "ctrl";
+    layer = nodeName(op.getLoc(), kind);
     LogicalResult result = success();
     if (auto region = dyn_cast<RegionOp>(op))
       result = lowerRegion(region);
@@ -179,10 +186,33 @@ LogicalResult Lowering::run() {
     if (failed(result))
       return failure();
   }
+  return lowerResults(terminator);
+}
+
+/// The run-time lengths of result `i`, checked: the attributes come from text.
+static LogicalResult checkLengths(func::FuncOp func, unsigned i,
+                                  ArrayRef<int64_t> pairs) {
+  auto rankOf = [&](int64_t r) {
+    return cast<RankedTensorType>(func.getResultTypes()[r]).getRank();
+  };
+  for (size_t j = 0; j < pairs.size(); j += 2)
+    if (j + 1 == pairs.size() || pairs[j] < 0 || pairs[j] >= rankOf(i) ||
+        pairs[j + 1] < 0 || pairs[j + 1] >= func.getNumResults())
+      return func.emitError("result ")
+             << i << " has cim.lengths that name no dimension or no result";
+  return success();
+}
+
+LogicalResult Lowering::lowerResults(Operation *terminator) {
+  // Results are dense row-major buffers in DRAM.
   layer = "output";
-  for (auto [value, view] :
-       llvm::zip_equal(terminator->getOperands(), results)) {
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+    const View &view = results[i];
     setLocation(value.getLoc());
+    if (auto lengths =
+            func.getResultAttrOfType<DenseI64ArrayAttr>(i, "cim.lengths"))
+      if (failed(checkLengths(func, i, lengths)))
+        return failure();
     if (viewOf(value).buffer != view.buffer)
       copy(viewOf(value), view);
   }

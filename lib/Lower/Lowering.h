@@ -135,6 +135,16 @@ private:
   mlir::LogicalResult addOperands(mlir::linalg::GenericOp op,
                                   KernelBuilder &kernel, BuiltNest &built,
                                   llvm::SmallVector<mlir::Value> &arguments);
+
+  // Work whose order depends on data (LowerSelect.cpp).
+  mlir::LogicalResult lowerSelect(mlir::Operation *op);
+  void lowerTopK(ir::TopKOp op);
+  void lowerNonZero(ir::NonZeroOp op);
+  void lowerLexSort(ir::LexSortOp op);
+  void lowerNms(ir::NmsOp op);
+  void lowerScatter(ir::ScatterOp op);
+  TileBuilder::CtrlOperand ctrlOperand(const View &view);
+  View result(mlir::Value value);
   /// Emits vector ops for a nest, divided among the cores.
   /// The nest's loops are in order (orderLoops).
   void emitNest(const LoopNest &nest, mlir::FlatSymbolRefAttr kernel,
@@ -157,6 +167,7 @@ private:
   void setLocation(mlir::Location loc);
   void placeResults();
   mlir::LogicalResult lowerRegion(ir::RegionOp region);
+  mlir::LogicalResult lowerResults(mlir::Operation *terminator);
   mlir::LogicalResult lowerOp(mlir::Operation *op);
   unsigned totalCores() const { return target.coresPerChip; }
 

@@ -347,10 +347,13 @@ FailureOr<Kernel> Translator::run() {
   for (MlirOp &inner : block.without_terminator())
     if (failed(translate(&inner)))
       return failure();
-  for (auto [i, value] :
-       llvm::enumerate(block.getTerminator()->getOperands())) {
-    uint16_t source = reg(value);
-    emit(MicroOp::Store, kernel.outputs[i], {source}, kernel.inputs.size() + i);
+  auto yield = mlir::cast<KernelYieldOp>(block.getTerminator());
+  for (auto [i, value] : llvm::enumerate(yield.getValues())) {
+    llvm::SmallVector<uint16_t> args{reg(value)};
+    for (Value index : yield.getIndices())
+      args.push_back(reg(index));
+    emit(args.size() > 1 ? MicroOp::Scatter : MicroOp::Store, kernel.outputs[i],
+         args, kernel.inputs.size() + i);
   }
   kernel.registers = next;
   return kernel;

@@ -14,6 +14,7 @@ QueueId queueOf(Operation *op) {
   QueueKind kind = isa<WriteWeightsOp>(op) ? QueueKind::WeightWrite
                    : isa<MacOp>(op)        ? QueueKind::Mac
                    : isa<VectorOp>(op)     ? QueueKind::Vec
+                   : isa<CtrlOp>(op)       ? QueueKind::Ctrl
                                            : QueueKind::Dma;
   return {integer("core"), kind,
           kind == QueueKind::Dma ? integer("channel") : 0};
@@ -196,6 +197,29 @@ void TileBuilder::vector(unsigned core, FlatSymbolRefAttr kernel,
       builder.getDenseI64ArrayAttr(indexBase),
       builder.getDenseI64ArrayAttr(offsets), builder.getArrayAttr(strides),
       builder.getArrayAttr(gathers), builder.getI64IntegerAttr(core), after));
+}
+
+void TileBuilder::ctrl(unsigned core, CtrlKernel kernel,
+                       ArrayRef<int64_t> params, ArrayRef<CtrlOperand> operands,
+                       size_t inputs) {
+  stage->tracker.begin(queues.id({core, QueueKind::Ctrl, 0}));
+  SmallVector<Value> values;
+  SmallVector<int64_t> offsets;
+  SmallVector<Attribute> strides;
+  for (auto [i, operand] : llvm::enumerate(operands)) {
+    values.push_back(operand.at.buffer);
+    offsets.push_back(operand.at.offset);
+    strides.push_back(builder.getDenseI64ArrayAttr(operand.at.strides));
+    access(operand.at.buffer,
+           makeBox(operand.at.offset, vec(operand.sizes),
+                   vec(operand.at.strides), operand.elemBytes),
+           i >= inputs);
+  }
+  SmallVector<Value> after = finish();
+  stage->tokens.push_back(
+      CtrlOp::create(builder, loc, builder.getType<TokenType>(), kernel, values,
+                     static_cast<int64_t>(inputs), params, offsets,
+                     builder.getArrayAttr(strides), core, after));
 }
 
 } // namespace cim

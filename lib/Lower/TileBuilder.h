@@ -108,6 +108,16 @@ public:
               llvm::ArrayRef<VectorOperand> operands,
               llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<int64_t> reductions,
               llvm::ArrayRef<int64_t> indexBase);
+  /// Operand of a firmware kernel: accesses `sizes` elements of `elemBytes`.
+  struct CtrlOperand {
+    Strided at;
+    llvm::SmallVector<int64_t> sizes;
+    int64_t elemBytes = 8;
+  };
+  /// The first `inputs` operands are read, the others written.
+  void ctrl(unsigned core, ir::CtrlKernel kernel,
+            llvm::ArrayRef<int64_t> params,
+            llvm::ArrayRef<CtrlOperand> operands, size_t inputs);
 
   mlir::Location loc;
   const TargetSpec &target;

@@ -51,6 +51,7 @@ private:
   Operation convert(ir::WriteWeightsOp op);
   Operation convert(ir::MacOp op);
   Operation convert(ir::VectorOp op);
+  Operation convert(ir::CtrlOp op);
 
   mlir::ModuleOp module;
   Program &program;
@@ -124,11 +125,20 @@ LogicalResult ProgramBuilder::buffers() {
     uint64_t size = op.getByteSize();
     if (at.space == Space::DRAM)
       dramEnd = std::max(dramEnd, at.offset + size);
-    TensorInfo info{op.getName().str(), *dtype, list(type.getShape()), at, {}};
+    TensorInfo info;
+    info.name = op.getName().str();
+    info.type = *dtype;
+    info.shape = list(type.getShape());
+    info.address = at;
     if (auto shape = op->getAttrOfType<mlir::DenseI64ArrayAttr>("cim.shape"))
       info.shape = list(shape);
     if (op->hasAttr("cim.unsigned"))
       info.type = asUnsigned(info.type);
+    info.hidden = op->hasAttr("cim.hidden");
+    if (auto pairs = op->getAttrOfType<mlir::DenseI64ArrayAttr>("cim.lengths"))
+      for (int64_t i = 0; i + 1 < pairs.size(); i += 2)
+        info.lengths.push_back({static_cast<uint32_t>(pairs[i]),
+                                static_cast<uint32_t>(pairs[i + 1])});
     switch (op.getKind()) {
     case ir::BufferKind::input:
       program.inputs.push_back(info);
@@ -274,6 +284,18 @@ Operation ProgramBuilder::convert(ir::VectorOp op) {
   return vec;
 }
 
+Operation ProgramBuilder::convert(ir::CtrlOp op) {
+  Ctrl ctrl;
+  ctrl.kernel = static_cast<uint16_t>(op.getKernel());
+  ctrl.params = list(op.getParams());
+  for (auto [i, buffer] : llvm::enumerate(op.getBuffers()))
+    ctrl.operands.push_back(
+        {address(buffer, op.getOffsets()[i]),
+         list(mlir::cast<mlir::DenseI64ArrayAttr>(op.getStrides()[i])),
+         {}});
+  return ctrl;
+}
+
 Engine engineOf(QueueKind kind) {
   switch (kind) {
   case QueueKind::WeightWrite:
@@ -315,7 +337,7 @@ LogicalResult ProgramBuilder::stage(ir::StageOp op, Stage &out) {
     instruction.loc = location(&inner);
     llvm::TypeSwitch<MlirOp *>(&inner)
         .Case<ir::DmaCopyOp, ir::DmaFillOp, ir::WriteWeightsOp, ir::MacOp,
-              ir::VectorOp>([&](auto typed) {
+              ir::VectorOp, ir::CtrlOp>([&](auto typed) {
           instruction.op = convert(typed);
           instruction.waits = waits(typed.getAfter());
         });

@@ -26,7 +26,9 @@ std::vector<LayerInfo> collectLayers(ModuleOp module) {
     layer.op = "move";
     layer.format = "";
     for (mlir::Operation &op : region.getBody().front()) {
-      if (isa<linalg::GenericOp>(op) && layer.op == "move") {
+      if (isa<TopKOp, NonZeroOp, LexSortOp, NmsOp>(op))
+        layer.op = "ctrl";
+      if (isa<linalg::GenericOp, ScatterOp>(op) && layer.op == "move") {
         layer.op = "vector";
         layer.format = "f32";
       }

@@ -56,12 +56,13 @@ absl::Status checkHeader(const FileHeader &h, uint64_t fileBytes) {
 
 } // namespace
 
-std::string makeHeader(std::vector<SectionEntry> &sections) {
+std::string makeHeader(std::vector<SectionEntry> &sections, uint64_t features) {
   FileHeader header = {};
   std::memcpy(header.magic, kMagic, sizeof(kMagic));
   header.major = kFormatMajor;
   header.minor = kFormatMinor;
   header.minRuntime = kMinRuntime;
+  header.features = features;
   header.sectionCount = static_cast<uint32_t>(sections.size());
   header.tableOffset = sizeof(FileHeader);
   size_t tableBytes = sections.size() * sizeof(SectionEntry);

@@ -16,10 +16,13 @@
 namespace cim {
 
 constexpr char kMagic[4] = {'C', 'I', 'M', 'B'};
-constexpr uint16_t kFormatMajor = 1, kFormatMinor = 0;
+constexpr uint16_t kFormatMajor = 1, kFormatMinor = 1;
 /// Oldest runtime (0.1.0) that understands what this writer produces.
 constexpr uint32_t kMinRuntime = 0 << 16 | 1 << 8 | 0;
-constexpr uint64_t kKnownFeatures = 0;
+/// Outputs with run-time lengths: a reader that ignores them gives wrong
+/// arrays.
+constexpr uint64_t kFeatureLengths = 1;
+constexpr uint64_t kKnownFeatures = kFeatureLengths;
 constexpr uint64_t kAlignment = 64;
 constexpr uint32_t kMaxSections = 256;
 constexpr uint64_t kMaxMetadataBytes = (uint64_t(1) << 31) - 1;
@@ -58,7 +61,7 @@ struct Container {
 
 /// Header and section table for sections of these types, sizes and hashes,
 /// laid out one after the other at multiples of kAlignment. Fills the offsets.
-std::string makeHeader(std::vector<SectionEntry> &sections);
+std::string makeHeader(std::vector<SectionEntry> &sections, uint64_t features);
 
 /// Checks everything but the Data section's hash.
 absl::Status parseContainer(std::string_view bytes, Container &container);

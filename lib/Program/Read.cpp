@@ -71,6 +71,7 @@ private:
   absl::Status readAddress(const fbs::Addr &from, Address &to);
   absl::Status readTypes(std::string_view bytes, std::vector<DType> &types);
   absl::Status readTarget(const fbs::Target &from);
+  absl::Status readLengths(const fbs::Tensor &from, TensorInfo &to);
   absl::Status readTensors(const fb::Vector<fb::Offset<fbs::Tensor>> *from,
                            std::vector<TensorInfo> &to);
   absl::Status readSegments(const fbs::Program &root, bool verifyData);
@@ -131,6 +132,24 @@ absl::Status MetadataReader::readTarget(const fbs::Target &from) {
   return absl::OkStatus();
 }
 
+absl::Status MetadataReader::readLengths(const fbs::Tensor &from,
+                                         TensorInfo &to) {
+  const fb::Vector<uint32_t> *dims = from.length_dims();
+  const fb::Vector<uint32_t> *outputs = from.length_outputs();
+  size_t count = dims ? dims->size() : 0;
+  if (count != (outputs ? outputs->size() : 0) || count > kMaxRank)
+    return invalidArgument("tensor ", to.name, ": ", count,
+                           " run-time lengths that do not fit; at most ",
+                           kMaxRank, "; the file is damaged");
+  // The verifier does not check the alignment of a vector's elements.
+  for (size_t i = 0; i < count; ++i) {
+    OutputLength &length = to.lengths.emplace_back();
+    std::memcpy(&length.dim, dims->Data() + 4 * i, 4);
+    std::memcpy(&length.output, outputs->Data() + 4 * i, 4);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status
 MetadataReader::readTensors(const fb::Vector<fb::Offset<fbs::Tensor>> *from,
                             std::vector<TensorInfo> &to) {
@@ -153,6 +172,8 @@ MetadataReader::readTensors(const fb::Vector<fb::Offset<fbs::Tensor>> *from,
     }
     CIM_RETURN_IF_ERROR(readAddress(*tensor->address(), info.address));
     info.quant = {tensor->scale(), tensor->zero_point()};
+    info.hidden = tensor->hidden();
+    CIM_RETURN_IF_ERROR(readLengths(*tensor, info));
     to.push_back(std::move(info));
   }
   return absl::OkStatus();

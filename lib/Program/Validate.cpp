@@ -45,6 +45,7 @@ public:
     CIM_RETURN_IF_ERROR(checkSegments());
     CIM_RETURN_IF_ERROR(checkTensors(program.inputs, "input"));
     CIM_RETURN_IF_ERROR(checkTensors(program.outputs, "output"));
+    CIM_RETURN_IF_ERROR(checkLengths());
     CIM_RETURN_IF_ERROR(checkInputPlaces());
     CIM_RETURN_IF_ERROR(checkKernels());
     CIM_RETURN_IF_ERROR(checkBuffers());
@@ -60,6 +61,7 @@ private:
   absl::Status checkTensors(const std::vector<TensorInfo> &tensors,
                             const char *kind);
   absl::Status checkTensor(const TensorInfo &tensor, const std::string &what);
+  absl::Status checkLengths();
   absl::Status checkInputPlaces();
   absl::Status checkKernels();
   absl::Status checkBuffers();
@@ -148,6 +150,34 @@ ProgramChecker::checkTensors(const std::vector<TensorInfo> &tensors,
     if (tensor.name.empty() || !names.insert(tensor.name).second)
       return invalidArgument(what, " is named twice or not at all");
     CIM_RETURN_IF_ERROR(checkTensor(tensor, what));
+  }
+  return absl::OkStatus();
+}
+
+/// Run-time lengths (P11).
+absl::Status ProgramChecker::checkLengths() {
+  for (const TensorInfo &tensor : program.inputs)
+    if (!tensor.lengths.empty() || tensor.hidden)
+      return invalidArgument("input ", tensor.name,
+                             " has run-time lengths or is hidden; only "
+                             "outputs can");
+  for (const TensorInfo &tensor : program.outputs) {
+    std::set<uint32_t> dims;
+    for (const OutputLength &length : tensor.lengths) {
+      if (length.dim >= tensor.shape.size() || !dims.insert(length.dim).second)
+        return invalidArgument("output ", tensor.name,
+                               " has a run-time length for dimension ",
+                               length.dim, "; it has ", tensor.shape.size(),
+                               " dimensions with at most one length each");
+      if (length.output >= program.outputs.size())
+        return invalidArgument("output ", tensor.name, " has its length in ",
+                               "output number ", length.output,
+                               "; the program has ", program.outputs.size());
+      const TensorInfo &scalar = program.outputs[length.output];
+      if (scalar.type != DType::I64 || !scalar.shape.empty())
+        return invalidArgument("output ", tensor.name, " has its length in ",
+                               scalar.name, ", which is not an i64 of rank 0");
+    }
   }
   return absl::OkStatus();
 }

@@ -94,9 +94,20 @@ MetadataWriter::tensors(const std::vector<TensorInfo> &list) {
     fbs::Addr address = toFbs(tensor.address);
     Text name = text(tensor.name);
     auto shape = builder.CreateVector(tensor.shape);
+    fb::Offset<fb::Vector<uint32_t>> lengthDims, lengthOutputs;
+    if (!tensor.lengths.empty()) {
+      std::vector<uint32_t> dims, outputs;
+      for (const OutputLength &length : tensor.lengths) {
+        dims.push_back(length.dim);
+        outputs.push_back(length.output);
+      }
+      lengthDims = builder.CreateVector(dims);
+      lengthOutputs = builder.CreateVector(outputs);
+    }
     offsets.push_back(fbs::CreateTensor(
         builder, name, static_cast<uint8_t>(tensor.type), shape, &address,
-        tensor.quant.scale, tensor.quant.zeroPoint));
+        tensor.quant.scale, tensor.quant.zeroPoint, lengthDims, lengthOutputs,
+        tensor.hidden));
   }
   return builder.CreateVector(offsets);
 }
@@ -254,7 +265,11 @@ absl::Status buildImage(const Program &program, Image &image) {
       {uint32_t(SectionType::Report), 0, 0, report.size(), hash64(report)},
       {uint32_t(SectionType::Data), kSectionRequired, 0, dataBytes,
        hash64(hashes)}};
-  image.header = makeHeader(sections);
+  uint64_t features = 0;
+  for (const TensorInfo &output : program.outputs)
+    if (!output.lengths.empty())
+      features |= kFeatureLengths;
+  image.header = makeHeader(sections, features);
   image.padding.assign(kAlignment, '\0');
   uint64_t at = 0;
   auto put = [&](std::string_view part) {

@@ -100,12 +100,20 @@ absl::Status take(const T *from, T &value) {
   return absl::OkStatus();
 }
 
-absl::Status tensorInfo(const std::vector<cim::TensorInfo> &list, size_t index,
-                        cim_tensor_info *to) {
+std::vector<const cim::TensorInfo *>
+pointers(const std::vector<cim::TensorInfo> &list) {
+  std::vector<const cim::TensorInfo *> result;
+  for (const cim::TensorInfo &info : list)
+    result.push_back(&info);
+  return result;
+}
+
+absl::Status tensorInfo(const std::vector<const cim::TensorInfo *> &list,
+                        size_t index, cim_tensor_info *to) {
   if (index >= list.size())
     return invalidArgument("tensor index: ", index, "; the program has ",
                            list.size(), "; use a smaller one");
-  const cim::TensorInfo &info = list[index];
+  const cim::TensorInfo &info = *list[index];
   cim_tensor_info value = {};
   value.name = info.name.c_str();
   value.dtype = static_cast<cim_dtype>(info.type);
@@ -186,14 +194,14 @@ size_t cim_program_input_count(const cim_program *program) {
   return program ? program->program->inputs.size() : 0;
 }
 size_t cim_program_output_count(const cim_program *program) {
-  return program ? program->program->outputs.size() : 0;
+  return program ? cim::visibleOutputs(*program->program).size() : 0;
 }
 
 cim_status cim_program_input(const cim_program *program, size_t index,
                              cim_tensor_info *info) {
   return guarded([&]() -> absl::Status {
     CIM_RETURN_IF_ERROR(needs(program, "program"));
-    return tensorInfo(program->program->inputs, index, info);
+    return tensorInfo(pointers(program->program->inputs), index, info);
   });
 }
 
@@ -201,7 +209,7 @@ cim_status cim_program_output(const cim_program *program, size_t index,
                               cim_tensor_info *info) {
   return guarded([&]() -> absl::Status {
     CIM_RETURN_IF_ERROR(needs(program, "program"));
-    return tensorInfo(program->program->outputs, index, info);
+    return tensorInfo(cim::visibleOutputs(*program->program), index, info);
   });
 }
 
@@ -267,13 +275,13 @@ cim_status cim_session_output(cim_session *session, size_t index,
                               cim_array *output) {
   return guarded([&]() -> absl::Status {
     CIM_RETURN_IF_ERROR(needs(session, "session"));
-    const auto &infos = session->session->program().outputs;
+    auto infos = cim::visibleOutputs(session->session->program());
     if (index >= infos.size())
       return invalidArgument("output index: ", index, "; the program has ",
                              infos.size(), "; use a smaller one");
-    auto found = session->outputs.find(infos[index].name);
+    auto found = session->outputs.find(infos[index]->name);
     if (found == session->outputs.end())
-      return invalidArgument("output ", infos[index].name,
+      return invalidArgument("output ", infos[index]->name,
                              ": no data; run first, in a mode with data");
     const cim::Array &array = found->second;
     cim_array value = {};

@@ -43,6 +43,14 @@ std::string describe(DType type, const std::vector<int64_t> &shape) {
   return absl::StrCat(numpyName(type), "[", absl::StrJoin(shape, ","), "]");
 }
 
+std::vector<const TensorInfo *> visibleOutputs(const Program &program) {
+  std::vector<const TensorInfo *> visible;
+  for (const TensorInfo &info : program.outputs)
+    if (!info.hidden)
+      visible.push_back(&info);
+  return visible;
+}
+
 absl::StatusOr<std::unique_ptr<Session>>
 Session::create(std::shared_ptr<const Program> program,
                 const RunOptions &options, const DeviceFactory &factory) {
@@ -138,40 +146,83 @@ absl::Status Session::runOnce() {
   return absl::OkStatus();
 }
 
+namespace {
+
+/// Cuts dense bytes of `shape` to the first `length` slices along `dim`.
+void cut(std::vector<int64_t> &shape, std::string &bytes, size_t elementBytes,
+         size_t dim, int64_t length) {
+  size_t outer = 1, inner = elementBytes;
+  for (size_t d = 0; d < dim; ++d)
+    outer *= static_cast<size_t>(shape[d]);
+  for (size_t d = dim + 1; d < shape.size(); ++d)
+    inner *= static_cast<size_t>(shape[d]);
+  size_t from = static_cast<size_t>(shape[dim]) * inner;
+  size_t to = static_cast<size_t>(length) * inner;
+  for (size_t i = 1; i < outer; ++i)
+    std::memmove(bytes.data() + i * to, bytes.data() + i * from, to);
+  bytes.resize(outer * to);
+  shape[dim] = length;
+}
+
+} // namespace
+
+/// Reads the outputs of one run and appends them to `bytes`; the arrays of
+/// `outputs` have their shapes.
+absl::Status
+Session::collectOutputs(bool isFirst, NamedArrays &outputs,
+                        std::map<std::string, std::string> &bytes) {
+  for (const TensorInfo *output : visibleOutputs(*owned)) {
+    const TensorInfo &info = *output;
+    std::string read(byteCount(info), '\0');
+    CIM_RETURN_IF_ERROR(
+        device->read(info.address, 0, read.data(), read.size()));
+    std::vector<int64_t> shape = info.shape;
+    for (const OutputLength &by : info.lengths) {
+      int64_t length = 0;
+      CIM_RETURN_IF_ERROR(device->read(owned->outputs[by.output].address, 0,
+                                       &length, sizeof(length)));
+      if (length < 0 || length > shape[by.dim])
+        return invalidArgument("output ", info.name, ": run-time length ",
+                               length, " of dimension ", by.dim, "; 0 to ",
+                               shape[by.dim],
+                               "; the program is wrong; recompile the model");
+      cut(shape, read, byteSize(info.type), by.dim, length);
+    }
+    Array &array = outputs[info.name];
+    array.type = info.type;
+    if (isFirst) {
+      array.shape = std::move(shape);
+    } else if (info.shape.empty()) {
+      array.shape.resize(1, 1); // Scalars become a vector.
+      ++array.shape[0];
+    } else {
+      if (!std::equal(shape.begin() + 1, shape.end(), array.shape.begin() + 1))
+        return invalidArgument("output ", info.name, ": ", kDifferentLengths);
+      array.shape[0] += shape[0];
+    }
+    bytes[info.name] += read;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<NamedArrays>
 Session::run(const NamedArrays &inputs,
              const std::function<void(uint64_t, uint64_t)> &progress) {
   CIM_ASSIGN_OR_RETURN(uint64_t runs, countRuns(inputs));
   bool hasData = runOptions.mode != Mode::Timing;
   std::map<std::string, std::string> collected;
+  NamedArrays outputs;
   for (uint64_t i = 0; i < runs; ++i) {
     if (hasData)
       CIM_RETURN_IF_ERROR(writeInputs(inputs, i));
     CIM_RETURN_IF_ERROR(runOnce());
-    for (const TensorInfo &info : owned->outputs) {
-      if (!hasData)
-        break;
-      std::string &bytes = collected[info.name];
-      size_t size = byteCount(info);
-      bytes.resize(runs * size);
-      CIM_RETURN_IF_ERROR(
-          device->read(info.address, 0, bytes.data() + i * size, size));
-    }
+    if (hasData)
+      CIM_RETURN_IF_ERROR(collectOutputs(i == 0, outputs, collected));
     if (progress)
       progress(i + 1, runs);
   }
-  NamedArrays outputs;
-  if (!hasData)
-    return outputs;
-  for (const TensorInfo &info : owned->outputs) {
-    std::vector<int64_t> shape = info.shape;
-    if (runs > 1 && shape.empty())
-      shape.push_back(1);
-    if (runs > 1)
-      shape[0] *= static_cast<int64_t>(runs);
-    outputs[info.name] = {info.type, std::move(shape),
-                          Blob(std::move(collected[info.name]))};
-  }
+  for (auto &[name, array] : outputs)
+    array.data = Blob(std::move(collected[name]));
   return outputs;
 }
 

@@ -61,6 +61,28 @@ double latency(const TargetSpec &t, Space space) {
                               : 0;
 }
 
+/// Elements of a firmware kernel (D4.6), from its parameters.
+double ctrlElements(const Ctrl &op) {
+  auto product = [&](size_t first, size_t last) {
+    double result = 1;
+    for (size_t i = first; i < last && i < op.params.size(); ++i)
+      result *= static_cast<double>(op.params[i]);
+    return result;
+  };
+  switch (op.kernel) {
+  case 0: // topk: outer, n
+    return product(1, 3);
+  case 1: // nonzero: the sizes
+    return product(2, op.params.size());
+  case 2: // nms: batches, boxes, classes, limit
+    return product(0, 4);
+  case 3: // lexsort: rows, columns
+    return product(1, 3);
+  default:
+    return 0;
+  }
+}
+
 struct CostVisitor {
   const Program &program;
   const TargetSpec &t;
@@ -74,7 +96,10 @@ struct CostVisitor {
   void operator()(const WriteWeights &op);
   void operator()(const Mac &op);
   void operator()(const Vec &op);
-  void operator()(const Ctrl &) { cost.startup = t.ctrlStartupCycles; }
+  void operator()(const Ctrl &op) {
+    cost.startup = t.ctrlStartupCycles;
+    cost.engine = ctrlElements(op) / t.ctrlElementsPerCycle;
+  }
 };
 
 void CostVisitor::operator()(const DmaCopy &op) {

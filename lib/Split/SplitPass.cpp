@@ -299,7 +299,8 @@ void Splitter::run() {
   SmallVector<Operation *> rest;
   for (Operation &op : block)
     if (isa<linalg::GenericOp, tensor::PadOp, tensor::ConcatOp,
-            tensor::InsertSliceOp>(op) &&
+            tensor::InsertSliceOp, TopKOp, NonZeroOp, LexSortOp, NmsOp,
+            ScatterOp>(op) &&
         !isWindowPadding(&op))
       rest.push_back(&op);
   std::vector<SmallVector<linalg::GenericOp>> groups = groupRows(rest);

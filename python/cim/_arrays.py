@@ -13,16 +13,23 @@ from ._cim import RunError
 @dataclass(frozen=True)
 class TensorInfo:
     """An input or output of a program. A scale of 0 means not quantized;
-    otherwise value = (stored - zero_point) * scale."""
+    otherwise value = (stored - zero_point) * scale. `variable` lists the
+    dimensions of an output whose length a run decides; `shape` has the most it can
+    be."""
 
     name: str
     dtype: str
     shape: tuple
     scale: float = 0.0
     zero_point: int = 0
+    variable: tuple = ()
 
     def __str__(self):
-        return f"{self.name}: {self.dtype}{list(self.shape)}"
+        sizes = (
+            f"<={size}" if dim in self.variable else str(size)
+            for dim, size in enumerate(self.shape)
+        )
+        return f"{self.name}: {self.dtype}[{', '.join(sizes)}]"
 
 
 def contiguous(value):

@@ -201,10 +201,7 @@ class Program:
             )
             for at in range(0, runs, _CHUNK)
         ]
-        return {
-            name: np.concatenate([np.atleast_1d(part[name]) for part in parts])
-            for name in parts[0]
-        }
+        return {name: _join(name, [part[name] for part in parts]) for name in parts[0]}
 
     def _take_session(self, key):
         """An idle session, or a new one. Under the sanitizer always a new one: it
@@ -217,6 +214,17 @@ class Program:
         if not key[1]:
             with self._lock:
                 self._idle[key] = session
+
+
+def _join(name, arrays):
+    arrays = [np.atleast_1d(array) for array in arrays]
+    if len({array.shape[1:] for array in arrays}) > 1:
+        raise RunError(
+            f"output {name}: the run-time length of a dimension other than the first"
+            " differs between runs; such outputs cannot be joined; give the inputs of"
+            " one run"
+        )
+    return np.concatenate(arrays)
 
 
 def _stamp(origin):

@@ -102,7 +102,8 @@ absl::Status Interpretation::parse(std::string_view text) {
     CIM_ASSIGN_OR_RETURN(
         Slot slot,
         makeSlot(type, name, i, !!function.getResultAttr(i, "cim.unsigned")));
-    results.push_back(std::move(slot));
+    if (!isHiddenResult(function, i))
+      results.push_back(std::move(slot));
   }
   return absl::OkStatus();
 }
@@ -146,6 +147,7 @@ Interpretation::run(const NamedArrays &inputs) {
                            " arrays; the function takes ", arguments.size(),
                            "; remove the others");
   std::vector<std::string> collected(results.size());
+  std::vector<std::vector<int64_t>> shapes(results.size());
   for (int64_t i = 0; i < runs; ++i) {
     std::vector<TensorValue> values;
     for (const Slot &slot : arguments) {
@@ -163,21 +165,21 @@ Interpretation::run(const NamedArrays &inputs) {
     }
     FailureOr<std::vector<TensorValue>> outputs =
         cim::interpret(function, std::move(values));
+    if (mlir::succeeded(outputs))
+      outputs = visibleResults(function, std::move(*outputs));
     if (mlir::failed(outputs))
       return failed("the interpreter failed");
-    for (auto [bytes, slot, output] :
-         llvm::zip_equal(collected, results, *outputs))
-      bytes.append(output.data, slot.bytes());
+    for (auto [bytes, shape, slot, output] :
+         llvm::zip_equal(collected, shapes, results, *outputs))
+      if (!appendRun(output, i == 0, shape, bytes))
+        return invalidArgument("output ", slot.name, ": ", kDifferentLengths);
   }
   std::vector<std::pair<std::string, Array>> named;
-  for (auto [bytes, slot] : llvm::zip_equal(collected, results)) {
+  for (auto [bytes, shape, slot] :
+       llvm::zip_equal(collected, shapes, results)) {
     Array array;
     array.type = slot.dtype;
-    array.shape = slot.type.getShape().vec();
-    if (runs > 1 && array.shape.empty())
-      array.shape.push_back(1);
-    if (runs > 1)
-      array.shape[0] *= runs;
+    array.shape = shape;
     array.data = Blob(std::move(bytes));
     named.emplace_back(slot.name, std::move(array));
   }

@@ -255,11 +255,17 @@ struct ProgramHandle {
 
 py::list tensorInfos(const std::vector<cim::TensorInfo> &infos) {
   py::list result;
-  for (const cim::TensorInfo &info : infos)
-    result.append(py::make_tuple(info.name,
-                                 kNumpyNames[static_cast<size_t>(info.type)],
-                                 py::tuple(py::cast(info.shape)),
-                                 info.quant.scale, info.quant.zeroPoint));
+  for (const cim::TensorInfo &info : infos) {
+    if (info.hidden)
+      continue;
+    py::list variable;
+    for (const cim::OutputLength &length : info.lengths)
+      variable.append(length.dim);
+    result.append(
+        py::make_tuple(info.name, kNumpyNames[static_cast<size_t>(info.type)],
+                       py::tuple(py::cast(info.shape)), info.quant.scale,
+                       info.quant.zeroPoint, py::tuple(variable)));
+  }
   return result;
 }
 

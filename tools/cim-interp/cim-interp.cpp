@@ -54,8 +54,9 @@ std::string npyNameOf(Type elementType) {
 struct Port {
   std::string name;
   RankedTensorType type;
-  cim::NpyArray array;       ///< Input.
-  std::vector<char> results; ///< Output of all runs, one after the other.
+  cim::NpyArray array; ///< Input.
+  std::string results; ///< Output of all runs, one after the other.
+  std::vector<int64_t> resultShape;
   int64_t bytes() const {
     return type.getNumElements() * cim::storedBytes(type.getElementType());
   }
@@ -152,9 +153,10 @@ cim::TensorValue inputOf(const Port &port, int64_t run) {
 /// "name = dense<...> : type", values by type (of quantized types: as stored).
 void printOutput(const Port &port, const cim::TensorValue &value) {
   Type stored = cim::storedType(port.type.getElementType());
+  int64_t bytes = value.elements() * cim::storedBytes(stored);
   ElementsAttr attr = cim::ir::makeConstant(
-      RankedTensorType::get(port.type.getShape(), stored),
-      ArrayRef<char>(value.data, port.bytes()), port.name);
+      RankedTensorType::get(value.type.getShape(), stored),
+      ArrayRef<char>(value.data, bytes), port.name);
   llvm::outs() << port.name << " = ";
   if (auto dense = dyn_cast<DenseElementsAttr>(attr))
     dense.print(llvm::outs());
@@ -172,12 +174,13 @@ absl::Status writeOutputs(std::vector<Port> &ports, int64_t runs) {
   for (Port &port : ports) {
     cim::NpyArray array;
     array.dtype = npyNameOf(port.type.getElementType());
-    array.shape.assign(port.type.getShape().begin(),
-                       port.type.getShape().end());
-    if (runs != 1 && array.shape.empty())
-      array.shape.push_back(runs);
-    else if (runs != 1)
-      array.shape[0] *= runs;
+    array.shape = port.resultShape;
+    if (runs == 0) {
+      array.shape.assign(port.type.getShape().begin(),
+                         port.type.getShape().end());
+      array.shape.resize(std::max<size_t>(1, array.shape.size()));
+      array.shape[0] = 0;
+    }
     array.bytes = {port.results.data(), port.results.size()};
     arrays.emplace_back(port.name, array);
   }
@@ -196,7 +199,8 @@ absl::Status run(func::FuncOp func) {
     CIM_ASSIGN_OR_RETURN(Port port, makePort(func.getResultTypes()[i],
                                              func.getResultAttrDict(i),
                                              "output" + std::to_string(i)));
-    outputs.push_back(std::move(port));
+    if (!cim::isHiddenResult(func, i))
+      outputs.push_back(std::move(port));
   }
   CIM_ASSIGN_OR_RETURN(int64_t runs, readInputs(inputs));
   cim::InterpretOptions options;
@@ -207,11 +211,14 @@ absl::Status run(func::FuncOp func) {
     for (const Port &port : inputs)
       values.push_back(inputOf(port, i));
     auto results = cim::interpret(func, std::move(values), options);
+    if (succeeded(results))
+      results = cim::visibleResults(func, std::move(*results));
     if (failed(results)) // reported
       return absl::AbortedError("");
     for (auto [port, value] : llvm::zip_equal(outputs, *results)) {
-      port.results.insert(port.results.end(), value.data,
-                          value.data + port.bytes());
+      if (!cim::appendRun(value, i == 0, port.resultShape, port.results))
+        return cim::invalidArgument("output ", port.name, ": ",
+                                    cim::kDifferentLengths);
       if (print)
         printOutput(port, value);
     }

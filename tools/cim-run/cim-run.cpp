@@ -163,12 +163,12 @@ absl::StatusOr<cim::RunOptions> runOptions() {
 absl::Status score(const cim::Program &program,
                    const cim::NamedArrays &outputs) {
   std::string path = absl::GetFlag(FLAGS_labels);
-  if (program.outputs.empty())
+  std::vector<const cim::TensorInfo *> visible = cim::visibleOutputs(program);
+  if (visible.empty())
     return invalidArgument(path, ": the program has no output to score");
   CIM_ASSIGN_OR_RETURN(auto labels, cim::readLabels(path));
-  CIM_ASSIGN_OR_RETURN(
-      uint64_t hits,
-      cim::countTop1(outputs.at(program.outputs[0].name), labels));
+  CIM_ASSIGN_OR_RETURN(uint64_t hits,
+                       cim::countTop1(outputs.at(visible[0]->name), labels));
   absl::PrintF("top-1 %d/%d = %.4f\n", hits, labels.size(),
                static_cast<double>(hits) / static_cast<double>(labels.size()));
   return absl::OkStatus();

@@ -6,6 +6,7 @@
 
 include "dialects/CIM/IR/CIMDialect.td"
 include "dialects/CIM/IR/CIMTensorOps.td"
+include "dialects/CIM/IR/CIMSelectOps.td"
 include "dialects/CIM/IR/CIMTileOps.td"
 
 #endif // CIM_OPS_TD

@@ -193,6 +193,19 @@ LogicalResult VectorOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+LogicalResult CtrlOp::verify() {
+  size_t count = getBuffers().size();
+  if (getOffsets().size() != count || getStrides().size() != count ||
+      !llvm::all_of(getStrides(), llvm::IsaPred<DenseI64ArrayAttr>))
+    return emitOpError("ctrl_c1: ")
+           << count << " operands need as many offsets and stride lists";
+  int64_t inputs = getInputs();
+  if (inputs < 0 || inputs > static_cast<int64_t>(count))
+    return emitOpError("ctrl_c1: ")
+           << inputs << " inputs of " << count << " operands";
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Kernels
 //===----------------------------------------------------------------------===//
@@ -245,17 +258,23 @@ LogicalResult KernelIndexOp::verify() {
 }
 
 LogicalResult KernelGatherOp::verify() {
-  auto kernel = cast<KernelOp>((*this)->getParentOp());
   int64_t operand = getOperand();
-  if (operand < 0 || operand >= static_cast<int64_t>(kernel.getNumInputs()) ||
-      operand >= (*this)->getBlock()->getNumArguments())
+  int64_t operands = (*this)->getBlock()->getNumArguments();
+  if (operand < 0 || operand >= operands)
     return emitOpError("kernel_gather_c1: the kernel has ")
-           << kernel.getNumInputs() << " inputs, found operand " << operand;
+           << operands << " operands, found operand " << operand;
   Type type = (*this)->getBlock()->getArgument(operand).getType();
   if (type != getType())
-    return emitOpError("kernel_gather_c1: input ")
+    return emitOpError("kernel_gather_c1: operand ")
            << operand << " has elements of type " << type << ", the result is "
            << getType();
+  return success();
+}
+
+LogicalResult KernelYieldOp::verify() {
+  if (!getIndices().empty() && getValues().size() != 1)
+    return emitOpError("kernel_yield_c1: ")
+           << getValues().size() << " outputs; one can be stored at indices";
   return success();
 }
 

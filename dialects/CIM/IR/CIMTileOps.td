@@ -201,6 +201,40 @@ def CIM_VectorOp : CIM_Op<"vector", [AttrSizedOperandSegments,
   let hasVerifier = 1;
 }
 
+def CIM_CtrlKernelEnum : I32EnumAttr<"CtrlKernel", "firmware kernels", [
+    I32EnumAttrCase<"topk", 0>, I32EnumAttrCase<"nonzero", 1>,
+    I32EnumAttrCase<"nms", 2>, I32EnumAttrCase<"lexsort", 3>]> {
+  let cppNamespace = "::cim::ir";
+}
+
+def CIM_CtrlOp : CIM_Op<"ctrl", [AttrSizedOperandSegments]> {
+  let summary = "Runs a firmware kernel of the control processor (device.md D4.6)";
+  let description = [{
+    Operand j of the kernel is `buffers[j]` at `offsets[j]` with byte strides
+    `strides[j]` for its sizes, which follow from `params`. The first `inputs` operands
+    are read, the others written.
+
+    Constraints:
+    - ctrl_c1: one offset and stride list per operand; inputs is at most their number.
+
+    ```mlir
+    %t = cim.ctrl core 0 topk(%x, %v, %i) inputs 1 params [11, 2, 10, 5, 1, 1] offsets [0, 0, 0]
+      strides [array<i64: 40, 4>, array<i64: 20, 4>, array<i64: 40, 8>] : (memref<2x10xf32, #cim.mem<l2>>, ...)
+    ```
+  }];
+  let arguments = (ins CIM_CtrlKernelEnum:$kernel, Variadic<AnyMemRef>:$buffers,
+                       I64Attr:$inputs, DenseI64ArrayAttr:$params,
+                       DenseI64ArrayAttr:$offsets, ArrayAttr:$strides,
+                       I64Attr:$core, Variadic<CIM_Token>:$after);
+  let results = (outs CIM_Token:$token);
+  let assemblyFormat = [{
+    `core` $core $kernel `(` $buffers `)` `inputs` $inputs `params` $params
+    `offsets` $offsets `strides` $strides
+    (`after` `(` $after^ `)`)? attr-dict `:` `(` type($buffers) `)`
+  }];
+  let hasVerifier = 1;
+}
+
 def CIM_KernelOp : CIM_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> {
   let summary = "Micro-program of the vector unit";
   let description = [{
@@ -252,11 +286,12 @@ def CIM_KernelIndexOp : CIM_Op<"kernel_index", [Pure, HasParent<"KernelOp">]> {
 def CIM_KernelGatherOp : CIM_Op<"kernel_gather", [Pure, HasParent<"KernelOp">]> {
   let summary = "Element of an operand at computed indices";
   let description = [{
-    Loads element (indices) of kernel input `operand`; an index outside the
-    operand's extents is a fault (device.md section 6).
+    Loads element (indices) of kernel operand `operand` (inputs, then outputs as they
+    are at that moment); an index outside the operand's extents is a fault (device.md
+    section 6).
 
     Constraints:
-    - kernel_gather_c1: `operand` is an input of the kernel, of the result's type.
+    - kernel_gather_c1: `operand` is an operand of the kernel, of the result's type.
 
     ```mlir
     %x = cim.kernel_gather 1 [%i] : f32
@@ -268,12 +303,22 @@ def CIM_KernelGatherOp : CIM_Op<"kernel_gather", [Pure, HasParent<"KernelOp">]> 
   let hasVerifier = 1;
 }
 
-def CIM_KernelYieldOp : CIM_Op<"kernel_yield", [Pure, Terminator, ReturnLike,
-                                                HasParent<"KernelOp">]> {
+def CIM_KernelYieldOp : CIM_Op<"kernel_yield", [Pure, Terminator,
+    AttrSizedOperandSegments, HasParent<"KernelOp">]> {
   let summary = "Stores the outputs of a kernel";
-  let description = [{ Operand types equal the kernel's output types (kernel_c3). }];
-  let arguments = (ins Variadic<AnyType>:$values);
-  let assemblyFormat = "$values `:` type($values) attr-dict";
+  let description = [{
+    Operand types equal the kernel's output types (kernel_c3). With `at` the only
+    output is stored at these indices of its operand instead of the iteration's place;
+    an index outside of the extents is a fault.
+
+    Constraints:
+    - kernel_yield_c1: a kernel whose output is stored at indices has one output.
+  }];
+  let arguments = (ins Variadic<AnyType>:$values, Variadic<Index>:$indices);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $values (`at` `[` $indices^ `]`)? `:` type($values) attr-dict
+  }];
 }
 
 def CIM_KernelQuantizeOp : CIM_Op<"kernel_quantize", [Pure, HasParent<"KernelOp">]> {

@@ -85,10 +85,14 @@ def CIMISA_InputOp : CIMISA_Op<"input", [HasParent<"ProgramOp">]> {
 def CIMISA_OutputOp : CIMISA_Op<"output", [HasParent<"ProgramOp">]> {
   let summary = "A program output";
   let description = [{
-    As `cimisa.input`, copied to the user after a run. Constraints: tensor_c1, tensor_c2.
+    As `cimisa.input`, copied to the user after a run. `lengths [d:o]`: dimension d is
+    as long as output number o says after a run; the shape says the most it can be.
+    A `hidden` output is for the runtime only. Constraints: tensor_c1, tensor_c2.
 
     ```mlir
     cimisa.output "logits" f32 [1, 10] dram[0x400]
+    cimisa.output "boxes" f32 [100, 4] dram[0x440] lengths [0:2]
+    cimisa.output "boxes.count" i64 [] dram[0xa80] hidden
     ```
   }];
   let arguments = (ins CIMISA_Struct<"::cim::TensorInfo">:$info);

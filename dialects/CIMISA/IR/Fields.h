@@ -63,8 +63,9 @@ CIM_ISA_FIELDS(cim::Vec, CIM_F(kernel), CIM_F(sizes), CIM_F(reductionMask),
 CIM_ISA_FIELDS(cim::Ctrl, CIM_F(kernel), CIM_F(params), CIM_F(operands))
 CIM_ISA_FIELDS(cim::LoopBegin, CIM_F(count))
 CIM_ISA_FIELDS(cim::QuantInfo, CIM_F(scale), CIM_F(zeroPoint))
+CIM_ISA_FIELDS(cim::OutputLength, CIM_F(dim), CIM_F(output))
 CIM_ISA_FIELDS(cim::TensorInfo, CIM_F(name), CIM_F(type), CIM_F(shape),
-               CIM_F(address), CIM_F(quant))
+               CIM_F(address), CIM_F(quant), CIM_F(lengths), CIM_F(hidden))
 CIM_ISA_FIELDS(cim::Location, CIM_F(node), CIM_F(layer))
 CIM_ISA_FIELDS(cim::LayerInfo, CIM_F(name), CIM_F(op), CIM_F(format),
                CIM_F(nodes), CIM_F(macs), CIM_F(predictedCycles),

@@ -236,10 +236,7 @@ LogicalResult ProgramOp::verifyRegions() {
 // input, output, segment
 //===----------------------------------------------------------------------===//
 
-static ParseResult parseTensor(OpAsmParser &parser, TensorInfo &info) {
-  if (parser.parseString(&info.name) || text::parse(parser, info.type) ||
-      parseNumbers(parser, info.shape) || text::parse(parser, info.address))
-    return failure();
+static ParseResult parseQuant(OpAsmParser &parser, TensorInfo &info) {
   if (failed(parser.parseOptionalKeyword("quant")))
     return success();
   if (succeeded(parser.parseOptionalKeyword("bits"))) {
@@ -257,13 +254,25 @@ static ParseResult parseTensor(OpAsmParser &parser, TensorInfo &info) {
                  parseNumber(parser, info.quant.zeroPoint));
 }
 
-static void printTensor(OpAsmPrinter &p, const TensorInfo &info) {
-  p << ' ';
-  printString(p, info.name);
-  p << ' ' << dtypeName(info.type) << ' ';
-  printNumbers(p, info.shape);
-  p << ' ';
-  text::print(p, info.address);
+static ParseResult parseTensor(OpAsmParser &parser, TensorInfo &info) {
+  if (parser.parseString(&info.name) || text::parse(parser, info.type) ||
+      parseNumbers(parser, info.shape) || text::parse(parser, info.address) ||
+      parseQuant(parser, info))
+    return failure();
+  auto parseLength = [&]() -> ParseResult {
+    OutputLength &length = info.lengths.emplace_back();
+    return failure(parseNumber(parser, length.dim) || parser.parseColon() ||
+                   parseNumber(parser, length.output));
+  };
+  if (succeeded(parser.parseOptionalKeyword("lengths")) &&
+      parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Square,
+                                     parseLength))
+    return failure();
+  info.hidden = succeeded(parser.parseOptionalKeyword("hidden"));
+  return success();
+}
+
+static void printQuant(OpAsmPrinter &p, const TensorInfo &info) {
   uint32_t bits = llvm::bit_cast<uint32_t>(info.quant.scale);
   if (bits == 0 && info.quant.zeroPoint == 0)
     return;
@@ -271,6 +280,25 @@ static void printTensor(OpAsmPrinter &p, const TensorInfo &info) {
   if (!printFloat(p, llvm::APFloat(info.quant.scale)))
     p << "bits " << hex(bits);
   p << " : " << info.quant.zeroPoint;
+}
+
+static void printTensor(OpAsmPrinter &p, const TensorInfo &info) {
+  p << ' ';
+  printString(p, info.name);
+  p << ' ' << dtypeName(info.type) << ' ';
+  printNumbers(p, info.shape);
+  p << ' ';
+  text::print(p, info.address);
+  printQuant(p, info);
+  if (!info.lengths.empty()) {
+    p << " lengths [";
+    llvm::interleaveComma(info.lengths, p, [&](const OutputLength &length) {
+      p << length.dim << ':' << length.output;
+    });
+    p << ']';
+  }
+  if (info.hidden)
+    p << " hidden";
 }
 
 static LogicalResult verifyTensor(mlir::Operation *op, const TensorInfo &info) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -42,6 +43,24 @@ struct InterpretOptions {
 mlir::FailureOr<std::vector<TensorValue>>
 interpret(mlir::func::FuncOp func, std::vector<TensorValue> inputs,
           const InterpretOptions &options = {});
+
+/// True for results that only say how long others are (attribute
+/// `cim.hidden`).
+bool isHiddenResult(mlir::func::FuncOp func, unsigned index);
+
+/// What a user sees of `results`, which `interpret` returned: without hidden
+/// ones, each cut to its run-time lengths (attribute `cim.lengths` of the
+/// function's result: pairs of a dimension and the number of the result, an i64
+/// of rank 0, that says its length). Fails with an error on the function for
+/// attributes that do not fit and lengths outside of the shape.
+mlir::FailureOr<std::vector<TensorValue>>
+visibleResults(mlir::func::FuncOp func, std::vector<TensorValue> results);
+
+/// Appends one run's value to those of earlier runs, along the first dimension;
+/// vectors come of scalars. `shape` is empty before the first. False when the
+/// other dimensions differ.
+bool appendRun(const TensorValue &value, bool isFirst,
+               std::vector<int64_t> &shape, std::string &bytes);
 
 } // namespace cim
 

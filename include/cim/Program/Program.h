@@ -324,6 +324,20 @@ struct QuantInfo {
   bool operator==(const QuantInfo &) const = default;
 };
 
+/// A dimension of an output whose length a run decides: it is the value of
+/// output number `output`, an i64 of rank 0; the shape says the most it can be,
+/// and elements beyond the length mean nothing.
+struct OutputLength {
+  uint32_t dim = 0;
+  uint32_t output = 0;
+  bool operator==(const OutputLength &) const = default;
+};
+
+/// Why outputs of several runs cannot be joined along their first dimension.
+inline constexpr const char *kDifferentLengths =
+    "the run-time length of a dimension other than the first differs between "
+    "runs; such outputs cannot be joined; give the inputs of one run";
+
 /// A program input or output: dense, row-major, at a DRAM address. The runtime
 /// copies user arrays there and back.
 struct TensorInfo {
@@ -332,6 +346,8 @@ struct TensorInfo {
   std::vector<int64_t> shape;
   Address address;
   QuantInfo quant;
+  std::vector<OutputLength> lengths; ///< Outputs only.
+  bool hidden = false; ///< An output for the runtime, not for the user.
   bool operator==(const TensorInfo &) const = default;
 };
 

@@ -56,7 +56,8 @@ public:
 
   /// Runs the program once, or n times if the leading dimension of every input
   /// is n times the compiled one; outputs are then concatenated along theirs
-  /// (rank-0 outputs become vectors of n). Inputs given in exactly the compiled
+  /// (rank-0 outputs become vectors of n). Outputs are cut to their run-time
+  /// lengths; hidden ones are left out. Inputs given in exactly the compiled
   /// shape are reused for every run. `progress` is called after each run with
   /// (done, total). Timing mode takes the same inputs, or none, and returns no
   /// outputs. Errors name the input, what it is, and what the program takes.
@@ -77,6 +78,8 @@ private:
                           uint64_t &runs) const;
   absl::Status writeInputs(const NamedArrays &inputs, uint64_t index);
   absl::Status runOnce();
+  absl::Status collectOutputs(bool isFirst, NamedArrays &outputs,
+                              std::map<std::string, std::string> &bytes);
 
   std::shared_ptr<const Program> owned;
   std::unique_ptr<Device> device;
@@ -90,6 +93,9 @@ uint64_t elementCount(const std::vector<int64_t> &shape);
 uint64_t byteCount(const TensorInfo &info);
 /// "float32[1,3,224,224]".
 std::string describe(DType type, const std::vector<int64_t> &shape);
+
+/// The outputs a user sees: without hidden ones.
+std::vector<const TensorInfo *> visibleOutputs(const Program &program);
 
 /// Inputs for a program nobody has data for: the same values for the same seed.
 /// Floats are multiples of 1/128 in [-1, 1); 8-bit and quantized integers cover

@@ -3,6 +3,7 @@
 //
 // device.md D4.6: firmware kernels of the control processor.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -118,13 +119,135 @@ MaybeFault nonZero(const Ctrl &op, const Pointers &p) {
   return std::nullopt;
 }
 
+MaybeFault lexSort(const Ctrl &op, const Pointers &p) {
+  DType type = DType(op.params[0]);
+  int64_t rows = op.params[1], columns = op.params[2];
+  const auto &in = op.operands[0].strides;
+  std::vector<Value> values;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      values.push_back(loadValue(type, p.in[0] + r * in[0] + c * in[1]));
+  std::vector<int64_t> order(static_cast<size_t>(rows));
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    const Value *x = &values[size_t(a * columns)];
+    const Value *y = &values[size_t(b * columns)];
+    for (int64_t c = 0; c < columns; ++c)
+      if (less(type, x[c], y[c]) || less(type, y[c], x[c]))
+        return less(type, x[c], y[c]);
+    return a < b; // equal rows stay in order
+  });
+  for (int64_t r = 0; r < rows; ++r)
+    putIndex(p.out[0] + r * op.operands[1].strides[0], order[size_t(r)]);
+  return std::nullopt;
+}
+
+/// Min and Max of numerics F2, up to the sign of zero.
+float least(float a, float b) { return a != a || a < b ? a : b; }
+float greatest(float a, float b) { return a != a || a > b ? a : b; }
+
+/// A box by its corners, lower ones first.
+struct Rectangle {
+  float low[2], high[2];
+  float area() const { return (high[0] - low[0]) * (high[1] - low[1]); }
+};
+
+float overlap(const Rectangle &a, const Rectangle &b) {
+  float side[2];
+  for (int d = 0; d < 2; ++d)
+    side[d] = least(a.high[d], b.high[d]) - greatest(a.low[d], b.low[d]);
+  if (!(side[0] > 0 && side[1] > 0))
+    return 0;
+  float common = side[0] * side[1], first = a.area(), second = b.area();
+  float both = first + second;
+  both -= common;
+  return common > 0 && first > 0 && second > 0 && both > 0 ? common / both : 0;
+}
+
+float loadFloat(const uint8_t *p) {
+  float value;
+  std::memcpy(&value, p, sizeof(value));
+  return value;
+}
+
+std::vector<Rectangle> loadBoxes(const Ctrl &op, const uint8_t *p) {
+  const auto &strides = op.operands[0].strides;
+  std::vector<Rectangle> boxes(static_cast<size_t>(op.params[1]));
+  for (size_t i = 0; i < boxes.size(); ++i) {
+    const uint8_t *at = p + int64_t(i) * strides[1];
+    float v[4];
+    for (int j = 0; j < 4; ++j)
+      v[j] = loadFloat(at + j * strides[2]);
+    for (int d = 0; d < 2; ++d) {
+      float x = v[d], y = v[d + 2];
+      if (op.params[4]) {
+        float half = y / 2;
+        y = x + half;
+        x = x - half;
+      }
+      boxes[i].low[d] = least(x, y);
+      boxes[i].high[d] = greatest(x, y);
+    }
+  }
+  return boxes;
+}
+
+MaybeFault nms(const Ctrl &op, const Pointers &p) {
+  int64_t batches = op.params[0], boxes = op.params[1], classes = op.params[2];
+  bool filtered = op.params[5];
+  int64_t most;
+  std::memcpy(&most, p.in[2], sizeof(most));
+  most = std::min(most, op.params[3]);
+  float maxOverlap = loadFloat(p.in[3]);
+  const auto &scoreStrides = op.operands[1].strides;
+  const auto &to = op.operands[op.operands.size() - 2].strides;
+  std::vector<std::array<int64_t, 3>> selected;
+  for (int64_t b = 0; b < batches; ++b) {
+    std::vector<Rectangle> box =
+        loadBoxes(op, p.in[0] + b * op.operands[0].strides[0]);
+    for (int64_t c = 0; c < classes; ++c) {
+      std::vector<std::pair<float, int64_t>> ranked;
+      for (int64_t i = 0; i < boxes; ++i) {
+        float score = loadFloat(p.in[1] + b * scoreStrides[0] +
+                                c * scoreStrides[1] + i * scoreStrides[2]);
+        if (filtered ? score > loadFloat(p.in[4]) : score == score)
+          ranked.emplace_back(-score, i);
+      }
+      std::sort(ranked.begin(), ranked.end());
+      std::vector<int64_t> kept;
+      for (auto [unused, i] : ranked) {
+        if (int64_t(kept.size()) >= most)
+          break;
+        bool clear = std::none_of(kept.begin(), kept.end(), [&](int64_t k) {
+          return overlap(box[size_t(i)], box[size_t(k)]) > maxOverlap;
+        });
+        if (!clear)
+          continue;
+        kept.push_back(i);
+        selected.push_back({b, c, i});
+      }
+    }
+  }
+  size_t capacity = size_t(batches * classes * op.params[3]);
+  int64_t count = int64_t(selected.size());
+  selected.resize(capacity);
+  for (size_t j = 0; j < capacity; ++j)
+    for (size_t d = 0; d < 3; ++d)
+      putIndex(p.out[0] + int64_t(j) * to[0] + int64_t(d) * to[1],
+               selected[j][d]);
+  putIndex(p.out[1], count);
+  return std::nullopt;
+}
+
 /// The registry: one row per kernel of CtrlKernels.h.
 struct Entry {
   CtrlKernel kernel;
   MaybeFault (*execute)(const Ctrl &, const Pointers &);
 };
 constexpr Entry entries[] = {{CtrlKernel::TopK, topK},
-                             {CtrlKernel::NonZero, nonZero}};
+                             {CtrlKernel::NonZero, nonZero},
+                             {CtrlKernel::Nms, nms},
+                             {CtrlKernel::LexSort, lexSort}};
 
 } // namespace
 

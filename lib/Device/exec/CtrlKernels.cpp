@@ -96,6 +96,58 @@ absl::StatusOr<CtrlShape> nonZero(const Ctrl &op) {
   return b.shape;
 }
 
+/// params: batches, boxes, classes, limit, center, filtered; operands: boxes
+/// (batches, boxes, 4) f32, scores (batches, classes, boxes) f32, max_boxes ()
+/// i64, max_overlap () f32, if filtered min_score () f32, then selected
+/// (batches * classes * limit, 3) i64, count () i64.
+absl::StatusOr<CtrlShape> nms(const Ctrl &op) {
+  ShapeBuilder b(op, "nms");
+  CIM_RETURN_IF_ERROR(b.params(6, 6));
+  int64_t elements = 1;
+  for (size_t i = 0; i < 3; ++i) {
+    CIM_RETURN_IF_ERROR(b.inRange(i, 1, kMaxElements / elements / 4));
+    elements *= op.params[i];
+  }
+  int64_t batches = op.params[0], boxes = op.params[1], classes = op.params[2];
+  CIM_RETURN_IF_ERROR(b.inRange(3, 1, boxes));
+  CIM_RETURN_IF_ERROR(b.inRange(4, 0, 1));
+  CIM_RETURN_IF_ERROR(b.inRange(5, 0, 1));
+  int64_t limit = op.params[3];
+  size_t filtered = size_t(op.params[5]);
+  CIM_RETURN_IF_ERROR(b.operands(6 + filtered));
+  CIM_RETURN_IF_ERROR(b.access(0, false, DType::F32, {batches, boxes, 4}));
+  CIM_RETURN_IF_ERROR(
+      b.access(1, false, DType::F32, {batches, classes, boxes}));
+  CIM_RETURN_IF_ERROR(b.access(2, false, DType::I64, {}));
+  CIM_RETURN_IF_ERROR(b.access(3, false, DType::F32, {}));
+  if (filtered)
+    CIM_RETURN_IF_ERROR(b.access(4, false, DType::F32, {}));
+  CIM_RETURN_IF_ERROR(
+      b.access(4 + filtered, true, DType::I64, {batches * classes * limit, 3}));
+  CIM_RETURN_IF_ERROR(b.access(5 + filtered, true, DType::I64, {}));
+  if (limit > kMaxElements / elements)
+    return b.error("a limit of ", limit, " of ", elements,
+                   " scores; their product is at most 2^40");
+  b.shape.elements = uint64_t(elements) * uint64_t(limit);
+  return b.shape;
+}
+
+/// params: type, rows, columns; operands: input (rows, columns), order (rows)
+/// i64.
+absl::StatusOr<CtrlShape> lexSort(const Ctrl &op) {
+  ShapeBuilder b(op, "lexsort");
+  CIM_RETURN_IF_ERROR(b.params(3, 3));
+  CIM_RETURN_IF_ERROR(b.inRange(0, 0, int64_t(DType::F64)));
+  CIM_RETURN_IF_ERROR(b.inRange(1, 1, kMaxElements));
+  CIM_RETURN_IF_ERROR(b.inRange(2, 1, kMaxElements / op.params[1]));
+  CIM_RETURN_IF_ERROR(b.operands(2));
+  int64_t rows = op.params[1], columns = op.params[2];
+  CIM_RETURN_IF_ERROR(b.access(0, false, DType(op.params[0]), {rows, columns}));
+  CIM_RETURN_IF_ERROR(b.access(1, true, DType::I64, {rows}));
+  b.shape.elements = uint64_t(rows * columns);
+  return b.shape;
+}
+
 } // namespace
 
 absl::StatusOr<CtrlShape> ctrlShape(const Ctrl &op) {
@@ -104,10 +156,14 @@ absl::StatusOr<CtrlShape> ctrlShape(const Ctrl &op) {
     return topK(op);
   case CtrlKernel::NonZero:
     return nonZero(op);
+  case CtrlKernel::Nms:
+    return nms(op);
+  case CtrlKernel::LexSort:
+    return lexSort(op);
   }
   return invalidArgument("ctrl kernel ", op.kernel,
                          ": no such kernel; the last is ",
-                         int(CtrlKernel::NonZero), "; see device.md D4.6");
+                         int(CtrlKernel::LexSort), "; see device.md D4.6");
 }
 
 } // namespace cim::exec

@@ -16,7 +16,12 @@
 namespace cim::exec {
 
 /// Values of Ctrl::kernel (device.md D4.6).
-enum class CtrlKernel : uint16_t { TopK = 0, NonZero = 1 };
+enum class CtrlKernel : uint16_t {
+  TopK = 0,
+  NonZero = 1,
+  Nms = 2,
+  LexSort = 3
+};
 
 /// What an instruction touches and how much work it is.
 struct CtrlShape {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cim/IR/Constants.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
@@ -62,6 +63,39 @@ SmallVector<Value> NodeBinder::values() const {
   for (const TypedValue &input : inputs)
     result.push_back(input.value);
   return result;
+}
+
+ArrayRef<Length> NodeBinder::lengths(size_t i) const {
+  return hasInput(i) ? ArrayRef<Length>(inputs[i].lengths) : ArrayRef<Length>();
+}
+
+Value NodeBinder::length(size_t i, int64_t dim) const {
+  for (const Length &length : lengths(i))
+    if (length.dim == dim)
+      return length.value;
+  return {};
+}
+
+LogicalResult NodeBinder::setLength(size_t i, int64_t dim, Value length) {
+  if (i >= outputs.size() || !outputs[i].value)
+    return success();
+  SmallVector<Length, 1> &list = outputs[i].lengths;
+  for (const Length &known : list) {
+    if (known.dim != dim)
+      continue;
+    if (known.value == length)
+      return success();
+    return fail("dimension " + Twine(dim) + " of output " + Twine(i) +
+                    " gets two run-time lengths",
+                "they are equal at run time or the model is wrong, which is "
+                "not known when compiling",
+                "derive both operands from one tensor");
+  }
+  list.push_back({dim, length});
+  lengthLimits->try_emplace(length, shapeOf(outputs[i].value)[dim]);
+  llvm::sort(list,
+             [](const Length &a, const Length &b) { return a.dim < b.dim; });
+  return success();
 }
 
 LogicalResult NodeBinder::needInputs(size_t count) {
@@ -148,6 +182,57 @@ FailureOr<Shape> NodeBinder::constantInts(size_t i, StringRef what) {
   return result;
 }
 
+std::optional<std::pair<int64_t, Value>>
+NodeBinder::traceSize(Value vector, int64_t i) const {
+  while (true) {
+    if (auto limit = lengthLimits->find(vector); limit != lengthLimits->end())
+      return std::pair(limit->second, vector);
+    Operation *op = vector.getDefiningOp();
+    if (isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op)) {
+      vector = op->getOperand(0); // the same elements in the same order
+    } else if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op);
+               slice && rankOf(slice.getSource()) == 1) {
+      i = slice.getStaticOffset(0) + i * slice.getStaticStride(0);
+      vector = slice.getSource();
+    } else if (auto concat = dyn_cast_or_null<tensor::ConcatOp>(op);
+               concat && rankOf(concat.getResult()) == 1) {
+      for (Value part : concat.getInputs()) {
+        vector = part;
+        if (i < shapeOf(part)[0])
+          break;
+        i -= shapeOf(part)[0];
+      }
+    } else {
+      ir::Evaluator evaluator;
+      const ir::Literal *literal = evaluator.evaluate(vector);
+      if (!literal || i >= static_cast<int64_t>(literal->elements.size()))
+        return std::nullopt;
+      return std::pair(literal->elements[i].i, Value());
+    }
+  }
+}
+
+FailureOr<Sizes> NodeBinder::sizes(size_t i, StringRef what) {
+  Sizes result;
+  if (hasInput(i) && rank(i) == 1 && element(i).isInteger(64) &&
+      lengths(i).empty())
+    for (int64_t d = 0; d < shape(i)[0]; ++d) {
+      auto size = traceSize(input(i), d);
+      if (!size)
+        break;
+      if (size->second)
+        result.lengths.push_back({d, size->second});
+      result.most.push_back(size->first);
+    }
+  if (hasInput(i) && rank(i) == 1 &&
+      static_cast<int64_t>(result.most.size()) == shape(i)[0])
+    return result;
+  FailureOr<Shape> known = constantInts(i, what);
+  if (failed(known))
+    return failure();
+  return Sizes{*known, {}};
+}
+
 FailureOr<std::vector<double>> NodeBinder::constantFloats(size_t i,
                                                           StringRef what) {
   ir::Evaluator evaluator;
@@ -223,7 +308,7 @@ void NodeBinder::setOutput(size_t i, Value value, DType type) {
           type = candidate;
     }
   }
-  outputs[i] = {value, type};
+  outputs[i] = {value, type, {}};
 }
 
 void NodeBinder::setSequence(size_t i, std::vector<TypedValue> elements) {
@@ -280,8 +365,10 @@ const Registry &Registry::instance() {
     registerRecurrent(result);
     registerReduction(result);
     registerResize(result);
+    registerSample(result);
     registerScan(result);
     registerScatter(result);
+    registerSelect(result);
     registerSequence(result);
     registerShape(result);
     registerSlice(result);

@@ -19,11 +19,20 @@
 
 namespace cim::onnx {
 
+/// The length of a dimension that a run decides; the tensor's shape says the
+/// most it can be, and elements beyond it mean nothing.
+struct Length {
+  int64_t dim;
+  mlir::Value value; ///< tensor<i64>
+  bool operator==(const Length &) const = default;
+};
+
 /// A tensor of the graph, or a list of them. MLIR's integers carry no sign, so
 /// the ONNX type is kept beside the value.
 struct TypedValue {
   mlir::Value value;
   DType type = DType::Undefined;
+  llvm::SmallVector<Length, 1> lengths; ///< By rising dimension.
   /// Of a sequence: its elements; `value` is null then.
   std::shared_ptr<std::vector<TypedValue>> sequence;
 
@@ -32,6 +41,13 @@ struct TypedValue {
 
 /// The element type, or null for strings and complex numbers.
 mlir::Type toElementType(mlir::MLIRContext *context, DType type);
+
+/// A shape operand: what its dimensions are at most, and which have run-time
+/// lengths.
+struct Sizes {
+  Shape most;
+  llvm::SmallVector<Length, 1> lengths;
+};
 
 class NodeBinder {
 public:
@@ -61,6 +77,8 @@ public:
     if (onUnknown && value)
       onUnknown(value);
   }
+  /// What the run-time lengths of the graph are at most.
+  llvm::DenseMap<mlir::Value, int64_t> *lengthLimits = nullptr;
 
   // Operands.
   size_t numInputs() const { return inputs.size(); }
@@ -80,6 +98,10 @@ public:
   mlir::Type element(size_t i) const { return elementOf(input(i)); }
   int64_t rank(size_t i) const { return rankOf(input(i)); }
   llvm::SmallVector<mlir::Value> values() const;
+  /// Run-time lengths of an input (none if it is missing).
+  llvm::ArrayRef<Length> lengths(size_t i) const;
+  /// The run-time length of a dimension of an input, or null.
+  mlir::Value length(size_t i, int64_t dim) const;
   /// Another value of the same type in the place of an input.
   void replaceInput(size_t i, mlir::Value value) { inputs[i].value = value; }
   /// Fails unless the first `count` inputs are present.
@@ -103,6 +125,8 @@ public:
 
   // Constant operands: shape, axes, ... Failure names the operand.
   mlir::FailureOr<Shape> constantInts(size_t i, llvm::StringRef what);
+  /// As constantInts, but elements may be run-time lengths (from `Shape`).
+  mlir::FailureOr<Sizes> sizes(size_t i, llvm::StringRef what);
   mlir::FailureOr<std::vector<double>> constantFloats(size_t i,
                                                       llvm::StringRef what);
   /// The attribute `name`, or constant input `i`, or nothing.
@@ -117,6 +141,9 @@ public:
   /// The type defaults to that of the first input with the same element type.
   void setOutput(size_t i, mlir::Value value, DType type = DType::Undefined);
   void setSequence(size_t i, std::vector<TypedValue> elements);
+  /// Dimension `dim` of the output is as long as `length` says at run time. A
+  /// dimension has one length: a second one fails unless it is the same value.
+  mlir::LogicalResult setLength(size_t i, int64_t dim, mlir::Value length);
   llvm::ArrayRef<TypedValue> results() const { return outputs; }
 
   /// Fails when a result would be absurdly big (more than 2^40 elements) or a
@@ -128,6 +155,10 @@ public:
                            const llvm::Twine &advice = "correct the model");
 
 private:
+  /// Where element `i` of a vector comes from: a number, or a run-time length.
+  std::optional<std::pair<int64_t, mlir::Value>> traceSize(mlir::Value vector,
+                                                           int64_t i) const;
+
   std::string label; ///< The node's name in messages.
   llvm::SmallVector<TypedValue> inputs, outputs;
   std::string &error;
@@ -180,8 +211,10 @@ void registerQuantize(Registry &registry);
 void registerRecurrent(Registry &registry);
 void registerReduction(Registry &registry);
 void registerResize(Registry &registry);
+void registerSample(Registry &registry);
 void registerScan(Registry &registry);
 void registerScatter(Registry &registry);
+void registerSelect(Registry &registry);
 void registerSequence(Registry &registry);
 void registerShape(Registry &registry);
 void registerSlice(Registry &registry);
@@ -189,6 +222,15 @@ void registerSoftmax(Registry &registry);
 void registerSpatial(Registry &registry);
 void registerTfIdf(Registry &registry);
 void registerTraining(Registry &registry);
+
+/// What an operator does with run-time lengths of its inputs: emits its
+/// results' lengths after the handler has run, or fails.
+using LengthRule = mlir::LogicalResult (*)(NodeBinder &);
+/// The operator's rule; null when it needs to know its operands' shapes. For
+/// operators whose handlers treat lengths themselves the rule does nothing.
+LengthRule lengthRule(const std::string &domain, const std::string &name);
+/// Fails, naming an input with run-time lengths and what to do.
+mlir::LogicalResult failOnLengths(NodeBinder &n);
 
 /// "2x3x4".
 std::string toText(llvm::ArrayRef<int64_t> shape);

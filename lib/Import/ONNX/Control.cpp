@@ -53,10 +53,14 @@ LogicalResult ifOp(NodeBinder &n) {
     if (failed(outputs))
       return failure();
     for (auto [i, output] : llvm::enumerate(*outputs)) {
-      if (output.sequence)
+      if (output.sequence) {
         n.setSequence(i, *output.sequence);
-      else
-        n.setOutput(i, output.value, output.type);
+        continue;
+      }
+      n.setOutput(i, output.value, output.type);
+      for (const Length &length : output.lengths)
+        if (failed(n.setLength(i, length.dim, length.value)))
+          return failure();
     }
     return success();
   }
@@ -72,6 +76,9 @@ LogicalResult ifOp(NodeBinder &n) {
       return n.fail("the condition of branches with sequences must be constant",
                     "output '" + n.node.outputs[i] + "'");
     }
+    if (failed(needWhole(n, (*onTrue)[i])) ||
+        failed(needWhole(n, (*onFalse)[i])))
+      return failure();
     FailureOr<TypedValue> value =
         selectValue(n, n.input(0), (*onTrue)[i], (*onFalse)[i],
                     "output '" + n.node.outputs[i] + "'");
@@ -182,6 +189,9 @@ private:
     SmallVector<TypedValue> outputs;
     if (failed(emit(bound, outputs)))
       return failure();
+    for (const TypedValue &output : outputs)
+      if (failed(needWhole(n, output)))
+        return failure();
     handsOn = outputs[0].value == bound[1].value;
     return outputs;
   }

@@ -1,9 +1,9 @@
 // Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Gather, GatherElements, GatherND, Compress.
+// Gather, GatherElements, GatherND.
 
-#include "Binder.h"
+#include "Select.h"
 #include "cim/IR/Constants.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
@@ -40,6 +40,18 @@ std::optional<int64_t> progression(ArrayRef<int64_t> list) {
   return step > 0 ? std::optional<int64_t>(step) : std::nullopt;
 }
 
+/// Negative indices count from the dimension's end, which a run may decide.
+Value wrap(NodeBinder &n, Scalars &s, Value index, int64_t dim) {
+  Value length = n.length(0, dim);
+  if (!length)
+    return s.wrapIndex(index, n.shape(0)[dim]);
+  Type i64 = s.b.getI64Type();
+  index = s.cast(index, i64);
+  Value end = s.extract(length, {});
+  Value isNegative = s.cmp(Scalars::Cmp::LT, index, s.constantInt(i64, 0));
+  return s.toIndex(s.select(isNegative, s.add(index, end), index));
+}
+
 LogicalResult gather(NodeBinder &n) {
   if (failed(n.needInputs(2)))
     return failure();
@@ -51,6 +63,9 @@ LogicalResult gather(NodeBinder &n) {
   FailureOr<std::optional<Shape>> known = knownIndices(n, indices, dim);
   if (failed(known))
     return failure();
+  // Indices from the end of a length that is not known yet stay as they are.
+  if (n.length(0, *axis))
+    known = std::optional<Shape>();
   Shape shape(n.shape(0).take_front(*axis));
   llvm::append_range(shape, n.shape(1));
   llvm::append_range(shape, n.shape(0).drop_front(*axis + 1));
@@ -84,7 +99,7 @@ LogicalResult gather(NodeBinder &n) {
         for (int64_t d = 0; d < *axis; ++d)
           at.push_back(s.make<linalg::IndexOp>(d));
         at.push_back(isNonNegative ? s.toIndex(args[0])
-                                   : s.wrapIndex(args[0], dim));
+                                   : wrap(n, s, args[0], *axis));
         for (int64_t d = *axis + inner; d < rank; ++d)
           at.push_back(s.make<linalg::IndexOp>(d));
         return s.extract(data, at);
@@ -116,7 +131,7 @@ LogicalResult gatherElements(NodeBinder &n) {
                   [&](Scalars &s, ValueRange args) {
                     SmallVector<Value> at;
                     for (int64_t d = 0; d < n.rank(0); ++d)
-                      at.push_back(d == *axis ? s.wrapIndex(args[0], dim)
+                      at.push_back(d == *axis ? wrap(n, s, args[0], d)
                                               : s.make<linalg::IndexOp>(d));
                     return s.extract(n.input(0), at);
                   },
@@ -164,7 +179,7 @@ LogicalResult gatherND(NodeBinder &n) {
                     for (int64_t d = 0; d < batch; ++d)
                       at.push_back(s.make<linalg::IndexOp>(d));
                     for (int64_t j = 0; j < depth; ++j)
-                      at.push_back(s.wrapIndex(args[j], n.shape(0)[batch + j]));
+                      at.push_back(wrap(n, s, args[j], batch + j));
                     for (int64_t d = indexRank - 1; d < rank; ++d)
                       at.push_back(s.make<linalg::IndexOp>(d));
                     return s.extract(n.input(0), at);
@@ -174,43 +189,10 @@ LogicalResult gatherND(NodeBinder &n) {
   return success();
 }
 
-/// Constant conditions only: they decide the result's shape.
-LogicalResult compress(NodeBinder &n) {
-  if (failed(n.needInputs(2)))
-    return failure();
-  FailureOr<Shape> condition = n.constantInts(1, "condition");
-  if (failed(condition))
-    return failure();
-  Value data = n.input(0);
-  int64_t axis = 0;
-  if (n.attribute("axis")) {
-    FailureOr<int64_t> given = n.axis(n.intAttr("axis", 0), n.rank(0));
-    if (failed(given))
-      return failure();
-    axis = *given;
-  } else {
-    data = n.e.reshape(data, {product(n.shape(0))});
-  }
-  SmallVector<Value> parts;
-  for (auto [i, keep] : llvm::enumerate(*condition)) {
-    if (static_cast<int64_t>(i) >= shapeOf(data)[axis])
-      return n.fail("the condition is longer than the axis",
-                    Twine(condition->size()) + " entries, size " +
-                        Twine(shapeOf(data)[axis]));
-    if (keep)
-      parts.push_back(n.e.sliceDim(data, axis, i, 1));
-  }
-  if (parts.empty())
-    parts.push_back(n.e.sliceDim(data, axis, 0, 0));
-  n.setOutput(0, n.e.concat(parts, axis), n.type(0));
-  return success();
-}
-
 } // namespace
 
 void registerGather(Registry &registry) {
-  registry.add("", {{"Compress", 9, compress, "constant condition"},
-                    {"Gather", 1, gather},
+  registry.add("", {{"Gather", 1, gather},
                     {"GatherElements", 11, gatherElements},
                     {"GatherND", 11, gatherND}});
 }

@@ -74,14 +74,20 @@ LogicalResult constant(NodeBinder &n) {
 LogicalResult constantOfShape(NodeBinder &n) {
   if (failed(n.needInputs(1)))
     return failure();
-  FailureOr<Shape> shape = n.constantInts(0, "shape");
-  if (failed(shape) || failed(n.checkShape(*shape)))
+  FailureOr<Sizes> sizes = n.sizes(0, "shape");
+  if (failed(sizes) || failed(n.checkShape(sizes->most)))
     return failure();
-  const Attribute *attr = n.attribute("value");
-  if (!attr || !attr->tensor) {
-    n.setOutput(0, n.e.splat(*shape, n.b.getF32Type(), 0), DType::Float);
+  const Shape &shape = sizes->most;
+  auto setResult = [&](Value value, DType type) {
+    n.setOutput(0, value, type);
+    for (const Length &length : sizes->lengths)
+      if (failed(n.setLength(0, length.dim, length.value)))
+        return LogicalResult(failure());
     return success();
-  }
+  };
+  const Attribute *attr = n.attribute("value");
+  if (!attr || !attr->tensor)
+    return setResult(n.e.splat(shape, n.b.getF32Type(), 0), DType::Float);
   const Tensor &tensor = *attr->tensor;
   Type element = toElementType(n.b.getContext(), tensor.type);
   if (!element || product(Shape(tensor.dims.begin(), tensor.dims.end())) != 1)
@@ -90,12 +96,10 @@ LogicalResult constantOfShape(NodeBinder &n) {
   auto one = RankedTensorType::get({}, element);
   auto dense =
       cast<DenseElementsAttr>(ir::makeConstant(one, tensor.bytes, "value"));
-  n.setOutput(
-      0,
-      n.e.constant(ir::makeSplat(RankedTensorType::get(*shape, element),
+  return setResult(
+      n.e.constant(ir::makeSplat(RankedTensorType::get(shape, element),
                                  dense.getSplatValue<mlir::Attribute>())),
       tensor.type);
-  return success();
 }
 
 LogicalResult range(NodeBinder &n) {

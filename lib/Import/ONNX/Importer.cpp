@@ -12,6 +12,7 @@
 
 #include "Binder.h"
 #include "Gradient.h"
+#include "Select.h"
 #include "cim/IR/Constants.h"
 #include "cim/Support/File.h"
 #include "dialects/CIM/IR/CIM.h"
@@ -112,6 +113,7 @@ private:
   std::string &error;
   int64_t importedNodes = 0;
   std::set<std::string> unknown;
+  llvm::DenseMap<Value, int64_t> lengthLimits;
 };
 
 Location nameLoc(OpBuilder &b, const std::string &name) {
@@ -130,7 +132,7 @@ FailureOr<TypedValue> GraphImporter::materialize(const Tensor &tensor) {
   ElementsAttr attr =
       ir::makeConstant(type, tensor.bytes, tensor.name, tensor.owner);
   Emitter e{b, nameLoc(b, tensor.name)};
-  return TypedValue{e.constant(attr), tensor.type};
+  return TypedValue{e.constant(attr), tensor.type, {}};
 }
 
 /// The value of `name`, made a constant first if it is an initializer; null
@@ -286,7 +288,15 @@ LogicalResult GraphImporter::runHandler(const OpRecord &record,
     };
   };
   binder.onUnknown = [&](Value value) { noteUnknown(value); };
-  if (failed(record.handler(binder))) {
+  binder.lengthLimits = &lengthLimits;
+  bool hasLengths = llvm::any_of(
+      inputs, [](const TypedValue &input) { return !input.lengths.empty(); });
+  LengthRule rule = hasLengths ? lengthRule(node.domain, node.opType) : nullptr;
+  if (hasLengths && !rule)
+    return failOnLengths(binder);
+  if (hasLengths && failed(prepareLengths(binder)))
+    return failure();
+  if (failed(record.handler(binder)) || (rule && failed(rule(binder)))) {
     if (error.empty())
       (void)binder.fail("cannot be imported", "no reason was given",
                         "report this as a bug");
@@ -432,11 +442,13 @@ void GraphImporter::foldConstants(Operation *before, const Node &node,
                                   MutableArrayRef<TypedValue> outputs) {
   Block *block = b.getInsertionBlock();
   ir::Evaluator evaluator;
-  // Elements of sequences made here are results too.
+  // Elements of sequences made here are results too, and run-time lengths.
   SmallVector<Value *> results;
   for (TypedValue &output : outputs) {
     if (output.value)
       results.push_back(&output.value);
+    for (Length &length : output.lengths)
+      results.push_back(&length.value);
     if (output.sequence)
       for (TypedValue &element : *output.sequence)
         results.push_back(&element.value);
@@ -555,6 +567,45 @@ static DictionaryAttr portAttrs(OpBuilder &b, const std::string &name,
   return b.getDictionaryAttr(attrs);
 }
 
+/// Run-time lengths become hidden results, each once, after the others; the
+/// results they belong to name them: `cim.lengths` holds pairs of a dimension
+/// and the number of the result that is its length.
+static void addLengthResults(OpBuilder &b,
+                             ArrayRef<SmallVector<Length, 1>> lengths,
+                             SmallVectorImpl<Value> &results,
+                             SmallVectorImpl<Type> &types,
+                             SmallVectorImpl<DictionaryAttr> &attrs) {
+  size_t visible = results.size();
+  for (auto [i, list] : llvm::enumerate(lengths)) {
+    if (list.empty())
+      continue;
+    SmallVector<int64_t> pairs;
+    for (const Length &length : list) {
+      auto hidden = llvm::drop_begin(results, visible);
+      size_t at = visible + std::distance(hidden.begin(),
+                                          llvm::find(hidden, length.value));
+      if (at == results.size()) {
+        auto name = attrs[i].getAs<StringAttr>("cim.name").getValue();
+        std::string text = (name + ".length" + Twine(at - visible)).str();
+        while (llvm::any_of(attrs, [&](DictionaryAttr other) {
+          return other.getAs<StringAttr>("cim.name").getValue() == text;
+        }))
+          text += "_";
+        results.push_back(length.value);
+        types.push_back(length.value.getType());
+        attrs.push_back(b.getDictionaryAttr(
+            {b.getNamedAttr("cim.hidden", b.getUnitAttr()),
+             b.getNamedAttr("cim.name", b.getStringAttr(text))}));
+      }
+      pairs.push_back(length.dim);
+      pairs.push_back(static_cast<int64_t>(at));
+    }
+    NamedAttrList more(attrs[i]);
+    more.set("cim.lengths", b.getDenseI64ArrayAttr(pairs));
+    attrs[i] = more.getDictionary(b.getContext());
+  }
+}
+
 LogicalResult GraphImporter::importGraph(func::FuncOp func) {
   Block *block = &func.getBody().front();
   b.setInsertionPointToEnd(block);
@@ -563,7 +614,7 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
     scope.initializers[tensor.name] = &tensor;
   for (auto [i, input] : llvm::enumerate(model.graph.inputs)) {
     func.setArgAttrs(i, portAttrs(b, input.name, input.type));
-    scope.values[input.name] = {block->getArgument(i), input.type};
+    scope.values[input.name] = {block->getArgument(i), input.type, {}};
   }
   if (failed(importNodes(model.graph.nodes, {scope, model.opsets, "", 0})))
     return failure();
@@ -571,6 +622,7 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
   SmallVector<Type> resultTypes;
   SmallVector<Attribute> unused;
   SmallVector<DictionaryAttr> resultAttrs;
+  SmallVector<SmallVector<Length, 1>> lengths;
   for (const ValueInfo &output : model.graph.outputs) {
     TypedValue value = lookup(output.name, scope);
     if (value.sequence) {
@@ -587,7 +639,9 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
     results.push_back(value.value);
     resultTypes.push_back(value.value.getType());
     resultAttrs.push_back(portAttrs(b, output.name, value.type));
+    lengths.push_back(value.lengths);
   }
+  addLengthResults(b, lengths, results, resultTypes, resultAttrs);
   func::ReturnOp::create(b, func.getLoc(), results);
   func.setFunctionType(b.getFunctionType(func.getArgumentTypes(), resultTypes));
   for (auto [i, attrs] : llvm::enumerate(resultAttrs))

@@ -54,6 +54,9 @@ public:
       SmallVector<TypedValue> outputs;
       if (failed(emit(bound, outputs)))
         return failure();
+      for (const TypedValue &output : outputs)
+        if (failed(needWhole(n, output)))
+          return failure();
       if (length && failed(mask(state, outputs, length, t)))
         return failure();
       for (auto [i, each] : llvm::enumerate(elements))

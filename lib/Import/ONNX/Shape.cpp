@@ -143,16 +143,20 @@ LogicalResult transpose(NodeBinder &n) {
 LogicalResult expand(NodeBinder &n) {
   if (failed(n.needInputs(2)))
     return failure();
-  FailureOr<Shape> given = n.constantInts(1, "shape");
-  if (failed(given) || failed(n.checkShape(*given)))
+  FailureOr<Sizes> given = n.sizes(1, "shape");
+  if (failed(given) || failed(n.checkShape(given->most)))
     return failure();
-  std::optional<Shape> shape = broadcastShapes({n.shape(0), *given});
+  std::optional<Shape> shape = broadcastShapes({n.shape(0), given->most});
   if (!shape)
     return n.fail("the input does not broadcast to the shape",
-                  toText(n.shape(0)) + " and " + toText(*given));
+                  toText(n.shape(0)) + " and " + toText(given->most));
   if (failed(n.checkShape(*shape)))
     return failure();
   n.setOutput(0, n.e.broadcast(n.input(0), *shape), n.type(0));
+  int64_t offset = shape->size() - given->most.size();
+  for (const Length &length : given->lengths)
+    if (failed(n.setLength(0, offset + length.dim, length.value)))
+      return failure();
   return success();
 }
 
@@ -220,15 +224,41 @@ LogicalResult shapeOp(NodeBinder &n) {
   int64_t start = bound("start", 0), end = bound("end", rank);
   ArrayRef<int64_t> dims =
       n.shape(0).slice(start, std::max<int64_t>(end - start, 0));
-  n.setOutput(0, n.e.ints(dims), DType::Int64);
+  // Lengths that a run decides are computed like everything else.
+  SmallVector<Value> parts;
+  bool isKnown = true;
+  for (auto [i, dim] : llvm::enumerate(dims)) {
+    Value length = n.length(0, start + static_cast<int64_t>(i));
+    isKnown &= !length;
+    parts.push_back(length ? n.e.reshape(length, {1}) : n.e.ints({dim}));
+  }
+  n.setOutput(0, isKnown ? n.e.ints(dims) : n.e.concat(parts, 0), DType::Int64);
   return success();
 }
 
 LogicalResult size(NodeBinder &n) {
   if (failed(n.needInputs(1)))
     return failure();
-  Value count = n.e.ints({product(n.shape(0))});
-  n.setOutput(0, n.e.reshape(count, {}), DType::Int64);
+  int64_t known = 1;
+  Value count;
+  for (int64_t d = 0; d < n.rank(0); ++d) {
+    Value length = n.length(0, d);
+    known *= length ? 1 : n.shape(0)[d];
+    if (length)
+      count = !count ? length
+                     : n.e.map({count, length}, {}, n.b.getI64Type(),
+                               [](Scalars &s, ValueRange args) {
+                                 return s.mul(args[0], args[1]);
+                               });
+  }
+  Value rest = n.e.reshape(n.e.ints({known}), {});
+  n.setOutput(0,
+              !count ? rest
+                     : n.e.map({count, rest}, {}, n.b.getI64Type(),
+                               [](Scalars &s, ValueRange args) {
+                                 return s.mul(args[0], args[1]);
+                               }),
+              DType::Int64);
   return success();
 }
 

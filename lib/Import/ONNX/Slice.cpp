@@ -56,6 +56,19 @@ void clampRange(int64_t dim, int64_t step, int64_t &start, int64_t &end,
   size = start > end ? (start - end - 1) / -step + 1 : 0;
 }
 
+/// The length that is left of one that a run decides.
+Value slicedLength(NodeBinder &n, Value length, int64_t start, int64_t end,
+                   int64_t step) {
+  Type i64 = n.b.getI64Type();
+  return n.e.map(length, {}, i64, [&](Scalars &s, ValueRange args) {
+    auto number = [&](int64_t v) { return s.constantInt(i64, v); };
+    Value stop =
+        end < 0 ? s.add(args[0], number(end)) : s.min(args[0], number(end));
+    Value left = s.max(s.sub(stop, number(start)), number(0));
+    return s.div(s.add(left, number(step - 1)), number(step));
+  });
+}
+
 LogicalResult slice(NodeBinder &n, const Shape &starts, const Shape &ends,
                     std::optional<Shape> axes, std::optional<Shape> steps) {
   if (!axes) {
@@ -73,6 +86,7 @@ LogicalResult slice(NodeBinder &n, const Shape &starts, const Shape &ends,
     return failure();
   int64_t rank = n.rank(0);
   Shape offsets(rank, 0), sizes(n.shape(0)), strides(rank, 1);
+  SmallVector<Length, 1> lengths(n.lengths(0));
   for (size_t i = 0; i < starts.size(); ++i) {
     int64_t d = (*axes)[i] < 0 ? (*axes)[i] + rank : (*axes)[i];
     int64_t step = (*steps)[i], dim = n.shape(0)[d];
@@ -86,9 +100,20 @@ LogicalResult slice(NodeBinder &n, const Shape &starts, const Shape &ends,
     clampRange(dim, step, start, end, sizes[d]);
     offsets[d] = start;
     strides[d] = step;
+    for (Length &length : lengths) {
+      if (length.dim != d)
+        continue;
+      if (starts[i] < 0 || step < 0)
+        return failOnLengths(n); // from an end that is not known
+      int64_t stop = ends[i] < 0 ? ends[i] : std::min(ends[i], dim);
+      length.value = slicedLength(n, length.value, offsets[d], stop, step);
+    }
   }
   n.setOutput(0, emitSlice(n.e, n.input(0), offsets, sizes, strides),
               n.type(0));
+  for (const Length &length : lengths)
+    if (failed(n.setLength(0, length.dim, length.value)))
+      return failure();
   return success();
 }
 

@@ -1,7 +1,7 @@
 // Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Col2Im, DeformConv and MaxUnpool.
+// Col2Im and DeformConv.
 
 #include "Mac.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -291,77 +291,11 @@ LogicalResult deformConv(NodeBinder &n) {
   return success();
 }
 
-//===----------------------------------------------------------------------===//
-// MaxUnpool
-//===----------------------------------------------------------------------===//
-
-/// Indices count elements of the whole unpooled tensor. Written as a gather:
-/// each element looks for the last index that names it.
-LogicalResult maxUnpool(NodeBinder &n) {
-  if (failed(n.needInputs(2)))
-    return failure();
-  if (n.rank(0) < 3 || n.shape(0) != n.shape(1))
-    return n.fail("the indices do not fit the input",
-                  "shapes " + toText(n.shape(1)) + " and " +
-                      toText(n.shape(0)));
-  size_t rank = n.rank(0) - 2;
-  std::optional<Shape> kernel = n.intsAttr("kernel_shape");
-  FailureOr<Shape> pads = windowAttr(n, "pads", 2 * rank, 0, 0);
-  FailureOr<Shape> strides = windowAttr(n, "strides", rank, 1, 1);
-  if (failed(pads) || failed(strides))
-    return failure();
-  if (!kernel || kernel->size() != rank)
-    return n.fail("kernel_shape is missing or of another rank",
-                  Twine(rank) + " sizes wanted");
-  Shape shape{n.shape(0)[0], n.shape(0)[1]};
-  for (size_t d = 0; d < rank; ++d)
-    shape.push_back((n.shape(0)[2 + d] - 1) * (*strides)[d] -
-                    ((*pads)[d] + (*pads)[rank + d]) + (*kernel)[d]);
-  if (failed(n.checkShape(shape)))
-    return failure();
-  Shape result = shape;
-  if (n.hasInput(2)) {
-    FailureOr<Shape> given = n.constantInts(2, "output_shape");
-    if (failed(given) || failed(n.checkShape(*given)))
-      return failure();
-    result = *given;
-    bool fits = result.size() == shape.size();
-    for (size_t d = 0; fits && d < shape.size(); ++d)
-      fits = result[d] >= shape[d];
-    if (!fits)
-      return n.fail("output_shape is smaller than the unpooled tensor",
-                    toText(result) + " and " + toText(shape));
-  }
-  Emitter &e = n.e;
-  int64_t count = product(n.shape(0)), total = product(shape);
-  MLIRContext *context = n.b.getContext();
-  AffineMap in = AffineMap::get(2, 0, n.b.getAffineDimExpr(1), context);
-  AffineMap out = AffineMap::get(2, 0, n.b.getAffineDimExpr(0), context);
-  Value y = e.generic(
-      {e.reshape(n.input(0), {count}), e.reshape(n.input(1), {count})},
-      {in, in}, e.filled({total}, e.scalarAttr(n.element(0), 0)), out,
-      {utils::IteratorType::parallel, utils::IteratorType::reduction},
-      [&](Scalars &s, ValueRange args) {
-        Value here = s.make<linalg::IndexOp>(0);
-        return s.select(s.cmp(Cmp::EQ, s.toIndex(args[1]), here), args[0],
-                        args[2]);
-      });
-  y = e.reshape(y, shape);
-  Shape low(shape.size(), 0), high;
-  for (size_t d = 0; d < shape.size(); ++d)
-    high.push_back(result[d] - shape[d]);
-  if (result != shape)
-    y = e.pad(y, low, high, e.scalarAttr(n.element(0), 0));
-  n.setOutput(0, y, n.type(0));
-  return success();
-}
-
 } // namespace
 
 void registerSpatial(Registry &registry) {
   registry.add("", {{"Col2Im", 18, col2Im, "constant image and block"},
-                    {"DeformConv", 19, deformConv},
-                    {"MaxUnpool", 9, maxUnpool, "work is result times input"}});
+                    {"DeformConv", 19, deformConv}});
 }
 
 } // namespace cim::onnx

@@ -39,6 +39,13 @@ as "constant" may be computed by the model, but only from shapes, constants and
 inputs whose values are given when compiling (`cimc --bind`, `bind` of `cim.compile`).
 What ONNX's own tests say of all this: [onnx-backend.md](onnx-backend.md).
 
+"Run-time length" means that the data decide how long a result is. It has the size of
+the worst case and a length beside it; outputs of the program are cut to theirs.
+Elementwise operators, gathers, slices from the front, transposes, reshapes that keep or
+merge the dimension, products by rows, softmax of other dimensions, top-k, sums, products,
+maxima and minima, `Shape` and `Size` take lengths into account; other operators say
+which dimension they would have to know.
+
 | operator | from opset | notes |
 |---|---|---|
 )";

@@ -79,6 +79,16 @@ FailureOr<TypedValue> selectValue(NodeBinder &n, Value condition,
   return TypedValue{value, onTrue.type};
 }
 
+LogicalResult needWhole(NodeBinder &n, const TypedValue &output) {
+  if (output.lengths.empty())
+    return success();
+  return n.fail("a result of its subgraph has a length that depends on input "
+                "values",
+                "dimension " + Twine(output.lengths.front().dim) + ", at most " +
+                    toText(shapeOf(output.value)),
+                "select a fixed number of elements inside the subgraph");
+}
+
 LogicalResult needTensors(NodeBinder &n, const Graph &graph) {
   for (const auto *list : {&graph.inputs, &graph.outputs})
     for (const ValueInfo &info : *list)

@@ -45,6 +45,8 @@ mlir::FailureOr<TypedValue> selectValue(NodeBinder &n, mlir::Value condition,
                                         const llvm::Twine &what);
 
 /// Fails when a declared input or output of the graph is not a tensor.
+/// Fails when a result of the subgraph has a run-time length.
+mlir::LogicalResult needWhole(NodeBinder &n, const TypedValue &output);
 mlir::LogicalResult needTensors(NodeBinder &n, const Graph &graph);
 
 } // namespace cim::onnx

@@ -907,8 +907,8 @@ cim.kernel @k inputs 1 outputs [f32] {
 cim.kernel @k inputs 1 outputs [f32] {
 ^bb0(%x: f32, %o: f32):
   %i = cim.kernel_index 0
-  // expected-error@+1 {{kernel_gather_c1: the kernel has 1 inputs, found operand 1}}
-  %g = cim.kernel_gather 1 [%i] : f32
+  // expected-error@+1 {{kernel_gather_c1: the kernel has 2 operands, found operand 2}}
+  %g = cim.kernel_gather 2 [%i] : f32
   cim.kernel_yield %x : f32
 }
 
@@ -917,7 +917,7 @@ cim.kernel @k inputs 1 outputs [f32] {
 cim.kernel @k inputs 1 outputs [f32] {
 ^bb0(%x: f32, %o: f32):
   %i = cim.kernel_index 0
-  // expected-error@+1 {{kernel_gather_c1: input 0 has elements of type}}
+  // expected-error@+1 {{kernel_gather_c1: operand 0 has elements of type}}
   %g = cim.kernel_gather 0 [%i] : i8
   cim.kernel_yield %x : f32
 }
@@ -971,3 +971,176 @@ func.func @kernel_parent() {
 
 // expected-error@+1 {{buffer_c4: offset -64 is not a multiple of 64}}
 %b = cim.buffer temp "b" at -64 : memref<4xi8, #cim.mem<dram>>
+
+// -----
+
+func.func @topk_c1_rank(%x: tensor<f32>) {
+  // expected-error@+1 {{topk_c1: a tensor of numbers of rank 1 or more}}
+  %v, %i = cim.topk %x k 1 : (tensor<f32>) -> (tensor<f32>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @topk_c1_empty(%x: tensor<0x3xf32>) {
+  // expected-error@+1 {{topk_c1: a tensor of numbers of rank 1 or more with static sizes of at least 1 is needed}}
+  %v, %i = cim.topk %x k 1 : (tensor<0x3xf32>) -> (tensor<0x1xf32>, tensor<0x1xi64>)
+  return
+}
+
+// -----
+
+func.func @topk_c2(%x: tensor<2x10xf32>) {
+  // expected-error@+1 {{topk_c2: k is 1 to 10, found 11}}
+  %v, %i = cim.topk %x k 11 : (tensor<2x10xf32>) -> (tensor<2x11xf32>, tensor<2x11xi64>)
+  return
+}
+
+// -----
+
+func.func @topk_c3_values(%x: tensor<2x10xf32>) {
+  // expected-error@+1 {{topk_c3: the type of values is 'tensor<2x3xf32>'}}
+  %v, %i = cim.topk %x k 3 : (tensor<2x10xf32>) -> (tensor<2x3xf16>, tensor<2x3xi64>)
+  return
+}
+
+// -----
+
+func.func @topk_c3_indices(%x: tensor<2x10xf32>) {
+  // expected-error@+1 {{topk_c3: the type of indices is 'tensor<2x3xi64>'}}
+  %v, %i = cim.topk %x k 3 : (tensor<2x10xf32>) -> (tensor<2x3xf32>, tensor<2x3xi32>)
+  return
+}
+
+// -----
+
+func.func @nonzero_c1(%x: tensor<f32>) {
+  // expected-error@+1 {{nonzero_c1: a tensor of numbers}}
+  %i, %n = cim.nonzero %x : (tensor<f32>) -> (tensor<0x1xi64>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @nonzero_c2_indices(%x: tensor<2x10xf32>) {
+  // expected-error@+1 {{nonzero_c2: the type of indices is 'tensor<2x20xi64>'}}
+  %i, %n = cim.nonzero %x : (tensor<2x10xf32>) -> (tensor<2x10xi64>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @nonzero_c2_count(%x: tensor<2x10xf32>) {
+  // expected-error@+1 {{nonzero_c2: the type of count is 'tensor<i64>'}}
+  %i, %n = cim.nonzero %x : (tensor<2x10xf32>) -> (tensor<2x20xi64>, tensor<1xi64>)
+  return
+}
+
+// -----
+
+func.func @lexsort_c1(%x: tensor<4xf32>) {
+  // expected-error@+1 {{lexsort_c1: a tensor of numbers of rank 2 with}}
+  %o = cim.lexsort %x : (tensor<4xf32>) -> tensor<4xi64>
+  return
+}
+
+// -----
+
+func.func @lexsort_c2(%x: tensor<2x10xf32>) {
+  // expected-error@+1 {{lexsort_c2: the type of the result is 'tensor<2xi64>'}}
+  %o = cim.lexsort %x : (tensor<2x10xf32>) -> tensor<10xi64>
+  return
+}
+
+// -----
+
+func.func @nms_c1_boxes(%b: tensor<1x6x5xf32>, %s: tensor<1x2x6xf32>, %n: tensor<i64>, %t: tensor<f32>) {
+  // expected-error@+1 {{nms_c1: the type of boxes is 'tensor<1x6x4xf32>'}}
+  %r, %c = cim.nms %b, %s, %n, %t limit 1 : (tensor<1x6x5xf32>, tensor<1x2x6xf32>, tensor<i64>, tensor<f32>) -> (tensor<2x3xi64>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @nms_c1_scores(%b: tensor<1x6x4xf32>, %s: tensor<1x2x7xf32>, %n: tensor<i64>, %t: tensor<f32>) {
+  // expected-error@+1 {{nms_c1: the type of scores is 'tensor<1x2x6xf32>'}}
+  %r, %c = cim.nms %b, %s, %n, %t limit 1 : (tensor<1x6x4xf32>, tensor<1x2x7xf32>, tensor<i64>, tensor<f32>) -> (tensor<2x3xi64>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @nms_c2_max(%b: tensor<1x6x4xf32>, %s: tensor<1x2x6xf32>, %n: tensor<i32>, %t: tensor<f32>) {
+  // expected-error@+1 {{nms_c2: the type of max_boxes is 'tensor<i64>'}}
+  %r, %c = cim.nms %b, %s, %n, %t limit 1 : (tensor<1x6x4xf32>, tensor<1x2x6xf32>, tensor<i32>, tensor<f32>) -> (tensor<2x3xi64>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @nms_c2_score(%b: tensor<1x6x4xf32>, %s: tensor<1x2x6xf32>, %n: tensor<i64>, %t: tensor<f32>) {
+  // expected-error@+1 {{nms_c2: the type of min_score is 'tensor<f32>'}}
+  %r, %c = cim.nms %b, %s, %n, %t score %n limit 1 : (tensor<1x6x4xf32>, tensor<1x2x6xf32>, tensor<i64>, tensor<f32>, tensor<i64>) -> (tensor<2x3xi64>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @nms_c3_limit(%b: tensor<1x6x4xf32>, %s: tensor<1x2x6xf32>, %n: tensor<i64>, %t: tensor<f32>) {
+  // expected-error@+1 {{nms_c3: limit is 1 to 6, found 7}}
+  %r, %c = cim.nms %b, %s, %n, %t limit 7 : (tensor<1x6x4xf32>, tensor<1x2x6xf32>, tensor<i64>, tensor<f32>) -> (tensor<14x3xi64>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @nms_c3_selected(%b: tensor<1x6x4xf32>, %s: tensor<1x2x6xf32>, %n: tensor<i64>, %t: tensor<f32>) {
+  // expected-error@+1 {{nms_c3: the type of selected is 'tensor<4x3xi64>'}}
+  %r, %c = cim.nms %b, %s, %n, %t limit 2 : (tensor<1x6x4xf32>, tensor<1x2x6xf32>, tensor<i64>, tensor<f32>) -> (tensor<2x3xi64>, tensor<i64>)
+  return
+}
+
+// -----
+
+func.func @scatter_c1_updates(%u: tensor<3x5xf32>, %i: tensor<3xi64>, %d: tensor<9x4xf32>) {
+  // expected-error@+1 {{scatter_c1: the type of updates is 'tensor<3x4xf32>'}}
+  %y = cim.scatter add %u, %i into %d : (tensor<3x5xf32>, tensor<3xi64>, tensor<9x4xf32>) -> tensor<9x4xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_c1_indices(%u: tensor<3x4xf32>, %i: tensor<3xi32>, %d: tensor<9x4xf32>) {
+  // expected-error@+1 {{scatter_c1: the type of indices is 'tensor<3xi64>'}}
+  %y = cim.scatter add %u, %i into %d : (tensor<3x4xf32>, tensor<3xi32>, tensor<9x4xf32>) -> tensor<9x4xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_c2(%u: tensor<3x4xf32>, %i: tensor<3xi64>, %d: tensor<9x4xf32>) {
+  // expected-error@+1 {{scatter_c2: the type of the result is 'tensor<9x4xf32>'}}
+  %y = cim.scatter add %u, %i into %d : (tensor<3x4xf32>, tensor<3xi64>, tensor<9x4xf32>) -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+%a = cim.buffer temp "a" : memref<4x8xi8, #cim.mem<l2>>
+// expected-error@+1 {{ctrl_c1: 1 operands need as many offsets and stride lists}}
+%t = cim.ctrl core 0 topk(%a) inputs 1 params [] offsets [0, 0] strides [array<i64: 1>] : (memref<4x8xi8, #cim.mem<l2>>)
+
+// -----
+
+%a = cim.buffer temp "a" : memref<4x8xi8, #cim.mem<l2>>
+// expected-error@+1 {{ctrl_c1: 2 inputs of 1 operands}}
+%t = cim.ctrl core 0 topk(%a) inputs 2 params [] offsets [0] strides [array<i64: 1>] : (memref<4x8xi8, #cim.mem<l2>>)
+
+// -----
+
+cim.kernel @k inputs 1 outputs [f32, f32] {
+^bb0(%x: f32, %o: f32, %p: f32):
+  %i = cim.kernel_index 0
+  // expected-error@+1 {{kernel_yield_c1: 2 outputs; one can be stored at indices}}
+  cim.kernel_yield %x, %x at [%i] : f32, f32
+}

@@ -87,6 +87,39 @@ func.func @schedules() attributes {
   return
 }
 
+// CHECK-LABEL: func.func @select
+func.func @select(%x: tensor<2x10xf32>, %i: tensor<2x10xi8>) {
+  // CHECK: cim.topk %{{.*}} k 5 largest sorted : (tensor<2x10xf32>) -> (tensor<2x5xf32>, tensor<2x5xi64>)
+  %v, %p = cim.topk %x k 5 largest sorted : (tensor<2x10xf32>) -> (tensor<2x5xf32>, tensor<2x5xi64>)
+  // CHECK: cim.topk %{{.*}} k 10 unsigned :
+  %v1, %p1 = cim.topk %i k 10 unsigned : (tensor<2x10xi8>) -> (tensor<2x10xi8>, tensor<2x10xi64>)
+  // CHECK: cim.nonzero %{{.*}} : (tensor<2x10xi8>) -> (tensor<2x20xi64>, tensor<i64>)
+  %n, %c = cim.nonzero %i : (tensor<2x10xi8>) -> (tensor<2x20xi64>, tensor<i64>)
+  // CHECK: cim.lexsort %{{.*}} unsigned : (tensor<2x10xi8>) -> tensor<2xi64>
+  %o = cim.lexsort %i unsigned : (tensor<2x10xi8>) -> tensor<2xi64>
+  return
+}
+
+// CHECK-LABEL: func.func @nms
+func.func @nms(%b: tensor<1x6x4xf32>, %s: tensor<1x2x6xf32>, %n: tensor<i64>, %t: tensor<f32>) {
+  // CHECK: cim.nms %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} score %{{.*}} limit 3 center :
+  %r, %c = cim.nms %b, %s, %n, %t score %t limit 3 center
+    : (tensor<1x6x4xf32>, tensor<1x2x6xf32>, tensor<i64>, tensor<f32>, tensor<f32>) -> (tensor<6x3xi64>, tensor<i64>)
+  // CHECK: cim.nms %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} limit 6 :
+  %r1, %c1 = cim.nms %b, %s, %n, %t limit 6
+    : (tensor<1x6x4xf32>, tensor<1x2x6xf32>, tensor<i64>, tensor<f32>) -> (tensor<12x3xi64>, tensor<i64>)
+  return
+}
+
+// CHECK-LABEL: func.func @scatter
+func.func @scatter(%u: tensor<3x4xi32>, %i: tensor<3xi64>, %d: tensor<9x4xi32>) {
+  // CHECK: cim.scatter max %{{.*}}, %{{.*}} into %{{.*}} unsigned : (tensor<3x4xi32>, tensor<3xi64>, tensor<9x4xi32>) -> tensor<9x4xi32>
+  %y = cim.scatter max %u, %i into %d unsigned : (tensor<3x4xi32>, tensor<3xi64>, tensor<9x4xi32>) -> tensor<9x4xi32>
+  // CHECK: cim.scatter replace %{{.*}}, %{{.*}} into %{{.*}} :
+  %z = cim.scatter replace %u, %i into %d : (tensor<3x4xi32>, tensor<3xi64>, tensor<9x4xi32>) -> tensor<9x4xi32>
+  return
+}
+
 //===----------------------------------------------------------------------===//
 // Tile level
 //===----------------------------------------------------------------------===//
@@ -125,6 +158,18 @@ cim.kernel @scale inputs 2 outputs [f32] {
   cim.kernel_yield %e : f32
 }
 
+// The output is read and stored at a computed place.
+// CHECK: cim.kernel @place inputs 1 outputs [f32] {
+cim.kernel @place inputs 1 outputs [f32] {
+^bb0(%a: f32, %old: f32):
+  %i = cim.kernel_index 0
+  // CHECK: cim.kernel_gather 1[%{{.*}}] : f32
+  %g = cim.kernel_gather 1 [%i] : f32
+  %s = arith.addf %g, %a : f32
+  // CHECK: cim.kernel_yield %{{.*}} at[%{{.*}}] : f32
+  cim.kernel_yield %s at [%i] : f32
+}
+
 // CHECK: cim.stage load {
 cim.stage load {
   // CHECK: cim.dma_copy core 0 channel 1 %{{.*}}[0] strides [1] -> %{{.*}}[0] strides [1] sizes [128] x 1 : memref<128xi8, #cim.mem<dram>> -> memref<128xi8, #cim.mem<l2>>
@@ -153,6 +198,9 @@ cim.stage run {
   %5 = cim.vector core 1 @scale(%acc, %bias, %y) loops [4, 16] reductions [] index_base [0, 0] offsets [0, 0, 0]
     strides [array<i64: 64, 4>, array<i64: 0, 4>, array<i64: 64, 4>] gathers [array<i64>, array<i64: 16, 4>, array<i64>] after (%4)
     : (memref<4x16xi32, #cim.mem<acc chip 1 core 0>>, memref<16xi32, #cim.mem<l1 core 1>>, memref<4x16xf32, #cim.mem<dram chip 1>>)
+  // CHECK: cim.ctrl core 1 lexsort(%{{.*}}, %{{.*}}) inputs 1 params [1, 4, 8] offsets [0, 64] strides [array<i64: 8, 1>, array<i64: 8>] after(%{{.*}}) : (memref<4x8xi8, #cim.mem<l1 core 1>>, memref<4x16xf32, #cim.mem<dram chip 1>>)
+  %6 = cim.ctrl core 1 lexsort(%act, %y) inputs 1 params [1, 4, 8] offsets [0, 64] strides [array<i64: 8, 1>, array<i64: 8>] after (%5)
+    : (memref<4x8xi8, #cim.mem<l1 core 1>>, memref<4x16xf32, #cim.mem<dram chip 1>>)
 }
 
 // CHECK: func.func private @token(!cim.token)

@@ -19,6 +19,10 @@ cimisa.program "ops" target "m50" producer "by hand" semaphores 8 dram 65536 pre
   cimisa.input "x" i8 [1, 28, 28] dram[0x0] quant 0.021 : -3
   // CHECK: cimisa.output "y" f32 [] dram[0x400]{{$}}
   cimisa.output "y" f32 [] dram[0x400]
+  // CHECK: cimisa.output "found" i8 [10, 4] dram[0x440] quant 0.5 : 1 lengths [0:2, 1:2]{{$}}
+  cimisa.output "found" i8 [10, 4] dram[0x440] quant 0.5 : 1 lengths [0:2, 1:2]
+  // CHECK: cimisa.output "count" i64 [] dram[0x480] hidden{{$}}
+  cimisa.output "count" i64 [] dram[0x480] hidden
   // CHECK: cimisa.segment "w" dram[0x1000] = dense_resource<w> : tensor<16xi8>
   cimisa.segment "w" dram[0x1000] = dense_resource<w> : tensor<16xi8>
   // CHECK: cimisa.segment "s" dram[0x2000] = dense<[5.000000e-01, 2.500000e-01]> : tensor<2xf32>

@@ -25,6 +25,21 @@ TEST(CtrlTiming, ElementsOverRate) {
   EXPECT_EQ(cyclesOf(topK(), Engine::Ctrl), 200u + 300 * 4);
 }
 
+TEST(CtrlTiming, NmsAndLexSort) {
+  Ctrl sort;
+  sort.kernel = static_cast<uint16_t>(exec::CtrlKernel::LexSort);
+  sort.params = {int64_t(DType::I8), 10, 3};
+  sort.operands = {{l1(0), {3, 1}, {}}, {l1(4096), {8}, {}}};
+  EXPECT_EQ(cyclesOf(sort, Engine::Ctrl), 200u + 30 * 4);
+  Ctrl nms;
+  nms.kernel = static_cast<uint16_t>(exec::CtrlKernel::Nms);
+  nms.params = {1, 8, 2, 3, 0, 0};
+  nms.operands = {{l1(0), {128, 16, 4}, {}}, {l1(512), {64, 32, 4}, {}},
+                  {l1(1024), {}, {}},        {l1(1032), {}, {}},
+                  {l1(2048), {24, 8}, {}},   {l1(4096), {}, {}}};
+  EXPECT_EQ(cyclesOf(nms, Engine::Ctrl), 200u + 8 * 2 * 3 * 4);
+}
+
 TEST(CtrlTiming, OperandsRace) {
   for (auto [at, writes, conflict] :
        {std::tuple{1196, true, true}, std::tuple{1200, true, false},

@@ -96,6 +96,123 @@ TEST(NonZero, RowMajorIndices) {
   EXPECT_EQ(box.get<int64_t>(at(Space::L1, 2048), 1)[0], 3);
 }
 
+TEST(LexSort, RowsInStableOrder) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    Random random(seed);
+    Box box(seed % 2);
+    box.start();
+    int64_t rows = random.range(1, 40), columns = random.range(1, 4);
+    auto x = random.integers<uint8_t>(size_t(rows * columns), 0, 3);
+    for (uint8_t &v : x) // As signed numbers these would come first.
+      v = v == 2 ? 200 : v;
+    box.put(at(Space::L1, 0), x);
+    Ctrl op;
+    op.kernel = uint16_t(CtrlKernel::LexSort);
+    op.params = {int64_t(DType::U8), rows, columns};
+    op.operands = {{at(Space::L1, 0), {columns, 1}, {}},
+                   {at(Space::L1, 65536), {8}, {}}};
+    box.ok(op);
+    auto order = box.get<int64_t>(at(Space::L1, 65536), size_t(rows));
+    auto row = [&](int64_t r) {
+      auto begin = x.begin() + order[size_t(r)] * columns;
+      return std::vector<uint8_t>(begin, begin + columns);
+    };
+    for (int64_t r = 1; r < rows; ++r) {
+      ASSERT_LE(row(r - 1), row(r)) << "seed " << seed;
+      if (row(r - 1) == row(r))
+        ASSERT_LT(order[size_t(r - 1)], order[size_t(r)]);
+    }
+    std::sort(order.begin(), order.end());
+    for (int64_t r = 0; r < rows; ++r)
+      ASSERT_EQ(order[size_t(r)], r); // A permutation.
+  }
+}
+
+TEST(LexSort, NanIsLast) {
+  Box box;
+  box.start();
+  std::vector<float> x = {NAN, 1, -0.0f, INFINITY, 0.0f, NAN};
+  box.put(at(Space::L1, 0), x);
+  Ctrl op;
+  op.kernel = uint16_t(CtrlKernel::LexSort);
+  op.params = {int64_t(DType::F32), 6, 1};
+  op.operands = {{at(Space::L1, 0), {4, 4}, {}},
+                 {at(Space::L1, 1024), {8}, {}}};
+  box.ok(op);
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 1024), 6),
+            (std::vector<int64_t>{2, 4, 1, 3, 0, 5}));
+}
+
+/// Boxes at L1 0, scores at 4096, max_boxes at 8192, thresholds at 8200 and
+/// 8204, results at 16384 and 32768.
+Ctrl nms(int64_t boxes, int64_t classes, int64_t limit, bool center,
+         bool filtered) {
+  Ctrl op;
+  op.kernel = uint16_t(CtrlKernel::Nms);
+  op.params = {1, boxes, classes, limit, center, filtered};
+  op.operands = {{at(Space::L1, 0), {boxes * 16, 16, 4}, {}},
+                 {at(Space::L1, 4096), {classes * boxes * 4, boxes * 4, 4}, {}},
+                 {at(Space::L1, 8192), {}, {}},
+                 {at(Space::L1, 8200), {}, {}}};
+  if (filtered)
+    op.operands.push_back({at(Space::L1, 8204), {}, {}});
+  op.operands.push_back({at(Space::L1, 16384), {24, 8}, {}});
+  op.operands.push_back({at(Space::L1, 32768), {}, {}});
+  return op;
+}
+
+TEST(Nms, SelectsByScoreAndOverlap) {
+  Box box(true);
+  box.start();
+  // Three pairs of boxes that overlap by more than half; the second has its
+  // corners the other way round. Class 1 likes other boxes.
+  std::vector<float> boxes = {0, 0,     1, 1,     0, 0.1f, 1, 1.1f,
+                              1, 0.9f,  0, -0.1f, 0, 10,   1, 11,
+                              0, 10.1f, 1, 11.1f, 0, 100,  1, 101};
+  std::vector<float> scores = {0.9f, 0.75f, 0.6f, 0.95f, 0.5f, 0.3f,
+                               0.1f, 0.2f,  NAN,  0.2f,  0.2f, 0.2f};
+  box.put(at(Space::L1, 0), boxes);
+  box.put(at(Space::L1, 4096), scores);
+  box.put(at(Space::L1, 8192), std::vector<int64_t>{3});
+  box.put(at(Space::L1, 8200), std::vector<float>{0.5f, 0.4f});
+  box.ok(nms(6, 2, 4, false, false));
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 32768), 1)[0], 6);
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 16384), 24),
+            (std::vector<int64_t>{0, 0, 3, 0, 0, 0, 0, 0, 5, 0, 1, 1, //
+                                  0, 1, 3, 0, 1, 5, 0, 0, 0, 0, 0, 0}));
+  // Only scores above 0.4; the last box is out.
+  box.ok(nms(6, 2, 4, false, true));
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 32768), 1)[0], 2);
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 16384), 6),
+            (std::vector<int64_t>{0, 0, 3, 0, 0, 0}));
+}
+
+TEST(Nms, CenteredBoxesAndLimits) {
+  Box box(true);
+  box.start();
+  std::vector<float> boxes = {0.5f, 0.5f, 1, 1, 0.6f, 0.5f, 1, 1,
+                              9,    9,    1, 1, 0.5f, 0.5f, 0, 0};
+  box.put(at(Space::L1, 0), boxes);
+  box.put(at(Space::L1, 4096), std::vector<float>{0.5f, 0.9f, 0.1f, 0.8f});
+  box.put(at(Space::L1, 8192), std::vector<int64_t>{9});
+  box.put(at(Space::L1, 8200), std::vector<float>{0.5f});
+  // A box without area overlaps nothing.
+  box.ok(nms(4, 1, 4, true, false));
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 32768), 1)[0], 3);
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 16384), 9),
+            (std::vector<int64_t>{0, 0, 1, 0, 0, 3, 0, 0, 2}));
+  box.ok(nms(4, 1, 2, true, false)); // The limit is less than max_boxes.
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 32768), 1)[0], 2);
+  box.put(at(Space::L1, 8192), std::vector<int64_t>{-3});
+  box.ok(nms(4, 1, 4, true, false));
+  EXPECT_EQ(box.get<int64_t>(at(Space::L1, 32768), 1)[0], 0);
+  auto shape = exec::ctrlShape(nms(4, 1, 2, true, false));
+  ASSERT_TRUE(shape.ok());
+  EXPECT_EQ(shape->elements, 8u);
+  box.faults(nms(4, 1, 5, true, false), FaultCode::IllegalInstruction,
+             "parameter 3 is 5");
+}
+
 TEST(Ctrl, FaultsNameWhatIsWrong) {
   Box box;
   box.start();

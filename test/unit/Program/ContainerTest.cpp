@@ -133,9 +133,9 @@ TEST(Container, DamageIsNamed) {
     bytes[offset] = value;
     return bytes;
   };
-  EXPECT_THAT(parseError(tampered(4, 9)), HasSubstr("program format 9.0"));
+  EXPECT_THAT(parseError(tampered(4, 9)), HasSubstr("program format 9.1"));
   EXPECT_THAT(parseError(tampered(11, 1)), HasSubstr("needs runtime"));
-  EXPECT_THAT(parseError(tampered(16, 1)), HasSubstr("unknown features 0x1"));
+  EXPECT_THAT(parseError(tampered(16, 3)), HasSubstr("unknown features 0x2"));
   EXPECT_THAT(parseError(tampered(72, 1)), HasSubstr("content hash"));
   FileHeader header;
   std::memcpy(&header, good.data(), sizeof(header));

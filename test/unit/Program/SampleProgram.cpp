@@ -172,7 +172,11 @@ Program sampleProgram() {
   p.semaphores = 5;
   p.inputs = {{"x", DType::I8, {1, 12, 16}, {Space::DRAM, 0, 0}, {0.5f, -3}}};
   p.outputs = {{"y", DType::I8, {1, 96}, {Space::DRAM, 1, 512}, {}},
-               {"z", DType::F32, {}, {Space::DRAM, 0, 1024}, {}}};
+               {"z", DType::F32, {}, {Space::DRAM, 0, 1024}, {}},
+               {"found", DType::F32, {4, 2}, {Space::DRAM, 0, 1088}, {}},
+               {"found.n", DType::I64, {}, {Space::DRAM, 0, 1152}, {}}};
+  p.outputs[2].lengths = {{0, 3}};
+  p.outputs[3].hidden = true;
   std::string weights;
   for (int i = 0; i < 5 * 16 * 3; ++i)
     weights.push_back(static_cast<char>(i * 37));

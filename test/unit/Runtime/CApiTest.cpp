@@ -59,6 +59,40 @@ TEST_F(CApi, Describe) {
   EXPECT_NE(std::string(cim_version()), "");
 }
 
+TEST_F(CApi, RunTimeLengths) {
+  auto bytes = cim::serializeProgram(cim::lengthProgram(1));
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  cim_program_release(program);
+  ASSERT_EQ(cim_program_load_memory(bytes->data(), bytes->size(), &program),
+            CIM_OK)
+      << cim_last_error();
+  // The hidden output does not count.
+  ASSERT_EQ(cim_program_output_count(program), 1u);
+  cim_tensor_info info = {};
+  info.struct_size = sizeof(info);
+  ASSERT_EQ(cim_program_output(program, 0, &info), CIM_OK);
+  EXPECT_STREQ(info.name, "y");
+  EXPECT_EQ(info.shape[1], 3);
+  ASSERT_EQ(cim_session_create(program, nullptr, &session), CIM_OK);
+  int64_t shape[] = {4, 3}, length = 2;
+  cim_array inputs[] = {input("abcdefghijkl", shape), {}};
+  inputs[1].struct_size = sizeof(cim_array);
+  inputs[1].dtype = CIM_INT64;
+  inputs[1].data = &length;
+  inputs[1].bytes = sizeof(length);
+  ASSERT_EQ(cim_session_run(session, inputs, 2), CIM_OK) << cim_last_error();
+  cim_array y = {};
+  y.struct_size = sizeof(y);
+  ASSERT_EQ(cim_session_output(session, 0, &y), CIM_OK);
+  EXPECT_EQ(y.shape[0], 4);
+  EXPECT_EQ(y.shape[1], 2);
+  EXPECT_EQ(std::string(static_cast<const char *>(y.data), y.bytes),
+            "abdeghjk");
+  length = 4;
+  EXPECT_EQ(cim_session_run(session, inputs, 2), CIM_INVALID_ARGUMENT);
+  EXPECT_THAT(cim_last_error(), HasSubstr("run-time length 4 of dimension 1"));
+}
+
 TEST_F(CApi, RunBatch) {
   cim_session_options options = {};
   options.struct_size = sizeof(options);

@@ -29,4 +29,21 @@ Program copyProgram() {
   return p;
 }
 
+Program lengthProgram(uint32_t dim) {
+  Program p;
+  p.model = "lengths";
+  p.dramBytes = 4096;
+  p.locations = {{"", ""}};
+  p.inputs.resize(2);
+  TensorInfo &x = p.inputs[0], &n = p.inputs[1];
+  x.name = "x", x.type = DType::I8, x.shape = {4, 3};
+  n.name = "n", n.type = DType::I64, n.address.offset = 64;
+  p.outputs = {n, x};
+  p.outputs[0].name = "y.length";
+  p.outputs[0].hidden = true;
+  p.outputs[1].name = "y";
+  p.outputs[1].lengths = {{dim, 0}};
+  return p;
+}
+
 } // namespace cim

@@ -76,6 +76,50 @@ TEST_F(SessionTest, BatchIsLoopedAndConcatenated) {
   EXPECT_EQ(session->profile().runCycles, 303u);
 }
 
+std::unique_ptr<Session> lengthSession(uint32_t dim) {
+  return *Session::create(std::make_shared<Program>(lengthProgram(dim)), {});
+}
+Array integers(std::vector<int64_t> values) {
+  std::string data(values.size() * 8, '\0');
+  std::memcpy(data.data(), values.data(), data.size());
+  return {DType::I64, {}, Blob(data)};
+}
+
+TEST_F(SessionTest, OutputsAreCutToTheirRunTimeLength) {
+  Array x = bytes({4, 3}, "abcdefghijkl");
+  auto rows = lengthSession(0)->run({{"x", x}, {"n", integers({2})}});
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ(rows->size(), 1u); // The hidden one is not there.
+  EXPECT_EQ(rows->at("y").shape, (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(text(rows->at("y")), "abcdef");
+  auto columns = lengthSession(1)->run({{"x", x}, {"n", integers({2})}});
+  ASSERT_TRUE(columns.ok()) << columns.status();
+  EXPECT_EQ(columns->at("y").shape, (std::vector<int64_t>{4, 2}));
+  EXPECT_EQ(text(columns->at("y")), "abdeghjk");
+  auto none = lengthSession(1)->run({{"x", x}, {"n", integers({0})}});
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(none->at("y").shape, (std::vector<int64_t>{4, 0}));
+  EXPECT_EQ(text(none->at("y")), "");
+}
+
+TEST_F(SessionTest, RunTimeLengthsOfSeveralRuns) {
+  Array x = bytes({8, 3}, "abcdefghijklmnopqrstuvwx");
+  auto rows = lengthSession(0)->run({{"x", x}, {"n", integers({1})}});
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(rows->at("y").shape, (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(text(rows->at("y")), "abcmno");
+}
+
+TEST_F(SessionTest, RunTimeLengthsBeyondTheShapeAreErrors) {
+  Array x = bytes({4, 3}, "abcdefghijkl");
+  for (int64_t n : {int64_t(-1), int64_t(5)}) {
+    auto result = lengthSession(0)->run({{"x", x}, {"n", integers({n})}});
+    ASSERT_FALSE(result.ok());
+    EXPECT_THAT(std::string(result.status().message()),
+                HasSubstr("output y: run-time length"));
+  }
+}
+
 TEST_F(SessionTest, BothInputsBatched) {
   auto outputs = make()->run({{"x", bytes({4, 3}, "abcdefghijkl")},
                               {"k", floats({1, 2, 3, 4, 5, 6})}});
