@@ -47,22 +47,33 @@ def matmul_model(path, m, k, n, seed=0):
     np.savez(path.with_suffix(".npz"), x=rng.standard_normal((m, k), dtype=np.float32))
 
 
-def conv_model(path, c, o, size, kernel, seed=0):
+def chain_model(path, kind, shape, channels, kernel=1, count=3, seed=0):
+    """`count` products or convolutions with ReLUs between, named L0, L1, ...: those
+    in the middle read and write integers, as in any quantized network."""
     rng = np.random.default_rng(seed)
-    w = (
-        rng.standard_normal((o, c, kernel, kernel), dtype=np.float32)
-        / np.sqrt(c * kernel * kernel)
-    ).astype(np.float32)
-    graph = helper.make_graph(
-        [
+    nodes, weights = [], []
+    for i in range(count):
+        size = (
+            (channels, channels)
+            if kind == "MatMul"
+            else (channels, channels, kernel, kernel)
+        )
+        scale = np.sqrt(channels * kernel * kernel)
+        value = (rng.standard_normal(size, dtype=np.float32) / scale).astype(np.float32)
+        weights.append(onnx.numpy_helper.from_array(value, f"w{i}"))
+        attributes = {"pads": [kernel // 2] * 4} if kind == "Conv" else {}
+        nodes += [
             helper.make_node(
-                "Conv", ["x", "w"], ["y"], name="Conv_0", pads=[kernel // 2] * 4
-            )
-        ],
-        "conv",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, c, size, size])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, o, size, size])],
-        [onnx.numpy_helper.from_array(w, "w")],
+                kind, [f"x{i}", f"w{i}"], [f"t{i}"], f"L{i}", **attributes
+            ),
+            helper.make_node("Relu", [f"t{i}"], [f"x{i + 1}"], f"R{i}"),
+        ]
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info("x0", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(f"x{count}", TensorProto.FLOAT, shape)],
+        weights,
     )
     onnx.save(
         helper.make_model(
@@ -70,10 +81,7 @@ def conv_model(path, c, o, size, kernel, seed=0):
         ),
         path,
     )
-    np.savez(
-        path.with_suffix(".npz"),
-        x=rng.standard_normal((1, c, size, size), dtype=np.float32),
-    )
+    np.savez(path.with_suffix(".npz"), x0=rng.standard_normal(shape, dtype=np.float32))
 
 
 class Tools:
@@ -106,82 +114,68 @@ class Tools:
         )
         return out, time.monotonic() - begin
 
-    def layer_cycles(self, program, node):
+    def layer(self, program, node):
         report = self.work / "r.json"
         self.run("cim-run", program, "--mode", "timing", "--report", report)
         data = json.loads(report.read_text())
         layer = next(l for l in data["layers"] if l["name"].startswith(node))
-        return layer["cycles"], data["cycles"]
+        return layer, data["cycles"]
+
+
+ELASTIC = [
+    ("products 2048x2048x2048", "MatMul", [2048, 2048], 2048, 1),
+    ("products 1024x1024x1024", "MatMul", [1024, 1024], 1024, 1),
+    ("conv 512 3x3 @28", "Conv", [1, 512, 28, 28], 512, 3),
+    ("conv 256 3x3 @56", "Conv", [1, 256, 56, 56], 256, 3),
+    ("conv 512 3x3 @7", "Conv", [1, 512, 7, 7], 512, 3),
+    ("conv 512 1x1 @28", "Conv", [1, 512, 28, 28], 512, 1),
+]
 
 
 def elastic(tools):
-    worst = 0
-    for name, make, node in [
-        ("matmul 4096x512x512", lambda p: matmul_model(p, 4096, 512, 512), "MatMul_0"),
-        (
-            "matmul 2048x2048x1024",
-            lambda p: matmul_model(p, 2048, 2048, 1024),
-            "MatMul_0",
-        ),
-        ("conv 256->512 3x3 @56", lambda p: conv_model(p, 256, 512, 56, 3), "Conv_0"),
-        ("conv 512->512 3x3 @28", lambda p: conv_model(p, 512, 512, 28, 3), "Conv_0"),
-        ("conv 512->512 1x1 @56", lambda p: conv_model(p, 512, 512, 56, 1), "Conv_0"),
-    ]:
+    """The second layer of three. The goal is for those that the array or the weight
+    writes limit; of the others the report must say what limits them."""
+    ok = True
+    for name, kind, shape, channels, kernel in ELASTIC:
         model = tools.work / "elastic.onnx"
-        make(model)
-        cycles = {}
+        chain_model(model, kind, shape, channels, kernel)
+        layers = {}
         for bits in (8, 5):
             program, _ = tools.compile(model, f"w{bits}a8")
-            cycles[bits] = tools.layer_cycles(program, node)[0]
-        ratio = cycles[5] / cycles[8]
-        worst = max(worst, ratio)
+            layers[bits], _ = tools.layer(program, "L1")
+        ratio = layers[5]["cycles"] / layers[8]["cycles"]
+        bound = layers[5]["limited_by"] in ("mac", "write")
+        ok &= ratio <= 0.67 or not bound
         print(
-            f"elastic   {name:24s} w8a8 {cycles[8]:9d}  w5a8 {cycles[5]:9d} cycles  ratio {ratio:.3f}"
+            f"elastic   {name:24s} w8a8 {layers[8]['cycles']:7d}  w5a8 {layers[5]['cycles']:7d}"
+            f"  ratio {ratio:.3f}  {layers[5]['note']}"
         )
-    return worst <= 0.67
-
-
-def dual_port(tools):
-    preset = (ROOT / "lib/Target/presets/m50.yaml").read_text()
-    ok = True
-    for name, m, k, n, extra, goal in [
-        ("L2, M = 256", 256, 2048, 2048, [], 0.60),
-        ("DRAM, M = 512", 512, 4096, 4096, ["--disable", "resident"], 0.75),
-    ]:
-        model = tools.work / "dual.onnx"
-        matmul_model(model, m, k, n)
-        program, _ = tools.compile(model, "int8", *extra)
-        cycles, _ = tools.layer_cycles(program, "MatMul_0")
-        # The same program on a single-port array: only the target's port differs.
-        single = tools.work / "single.yaml"
-        lines = [
-            "dual_port: false" if line.startswith("dual_port") else line
-            for line in preset.splitlines()
-        ]
-        single.write_text("\n".join(lines) + "\n")
-        program, _ = tools.compile(model, "int8", *extra, target=single)
-        without, _ = tools.layer_cycles(program, "MatMul_0")
-        print(
-            f"dual-port {name:24s} with {cycles:9d}  without {without:9d} cycles  ratio {cycles / without:.3f}  goal {goal}"
-        )
-        ok &= cycles / without <= goal
     return ok
 
 
-def product_shapes(count, seed):
-    """M, K, N: of every magnitude, uniform, skinny, prime."""
-    rng = random.Random(seed)
-    shapes = [
-        tuple(int(round(5000 ** rng.random())) for _ in range(3)) for _ in range(count)
-    ]
-    shapes += [tuple(rng.randint(1, 5000) for _ in range(3)) for _ in range(count // 2)]
-    for hole in range(3):
-        shape = [rng.randint(1, 5000) for _ in range(3)]
-        shape[hole] = 1
-        shapes.append(tuple(shape))
-    primes = [2, 3, 13, 127, 509, 1021, 2053, 4999]
-    shapes += [tuple(rng.choice(primes) for _ in range(3)) for _ in range(count // 3)]
-    return shapes + [(1, 1, 1), (5000, 5000, 5000)]
+DUAL_PORT = [
+    ("L2, M = 256", 256, 2048, 3, [], 0.60),
+    ("DRAM, M = 512", 512, 4096, 2, ["--disable", "resident"], 0.75),
+]
+
+
+def dual_port(tools):
+    """The same model with and without overlap of weight writes and MACs."""
+    ok = True
+    for name, rows, channels, count, extra, goal in DUAL_PORT:
+        model = tools.work / "dual.onnx"
+        chain_model(model, "MatMul", [rows, channels], channels, count=count)
+        cycles = []
+        for disabled in ([], ["--disable", "overlap"]):
+            program, _ = tools.compile(model, "int8", *extra, *disabled)
+            cycles.append(tools.layer(program, "L0")[0]["cycles"])
+        ratio = cycles[0] / cycles[1]
+        print(
+            f"dual-port {name:24s} with {cycles[0]:7d}  without {cycles[1]:7d}"
+            f"  ratio {ratio:.3f}  goal {goal}"
+        )
+        ok &= ratio <= goal
+    return ok
 
 
 def matmul(tools, count=12, seed=0):

@@ -159,22 +159,26 @@ std::vector<int64_t> Search::nTiles() const {
 std::vector<std::vector<int64_t>> Search::mTiles() const {
   std::set<std::vector<int64_t>> tiles;
   constexpr int64_t targets[] = {8,   16,  32,  64,  128,  196,
-                                 256, 384, 512, 784, 1024, 2048};
-  for (int64_t target : targets) {
-    std::vector<int64_t> tile(p.m.size(), 1);
-    int64_t rows = 1;
-    for (size_t i = p.m.size(); i-- > 0;) {
-      int64_t room = std::max<int64_t>(1, target / rows);
-      if (p.m[i].size <= room) {
-        tile[i] = p.m[i].size;
-      } else {
-        int64_t pieces = (p.m[i].size + room - 1) / room;
-        tile[i] = (p.m[i].size + pieces - 1) / pieces;
+                                 256, 392, 512, 784, 1024, 2048};
+  // Equal parts of all rows, and of a core's share of them.
+  std::set<int64_t> shares = {1};
+  if (o.splitCores)
+    shares.insert(t.coresPerChip);
+  for (int64_t cores : shares)
+    for (int64_t target : targets) {
+      std::vector<int64_t> tile(p.m.size(), 1);
+      int64_t rows = 1;
+      for (size_t i = p.m.size(); i-- > 0;) {
+        int64_t size = p.m[i].size;
+        if (i == splitDim(p))
+          size = (size + cores - 1) / cores;
+        int64_t room = std::max<int64_t>(1, target / rows);
+        int64_t pieces = (size + room - 1) / room;
+        tile[i] = (size + pieces - 1) / pieces;
+        rows *= tile[i];
       }
-      rows *= tile[i];
+      tiles.insert(tile);
     }
-    tiles.insert(tile);
-  }
   tiles.insert(std::vector<int64_t>(p.m.size(), 1));
   return {tiles.begin(), tiles.end()};
 }

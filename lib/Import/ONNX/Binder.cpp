@@ -312,11 +312,11 @@ void NodeBinder::setOutput(size_t i, Value value, DType type) {
 }
 
 void NodeBinder::setSequence(size_t i, std::vector<TypedValue> elements) {
-  if (i < outputs.size())
-    outputs[i] = {
-        {},
-        DType::Undefined,
-        std::make_shared<std::vector<TypedValue>>(std::move(elements))};
+  if (i >= outputs.size())
+    return;
+  outputs[i] = {};
+  outputs[i].sequence =
+      std::make_shared<std::vector<TypedValue>>(std::move(elements));
 }
 
 LogicalResult NodeBinder::checkShape(ArrayRef<int64_t> shape) {

@@ -38,12 +38,11 @@ LogicalResult arrayFeatureExtractor(NodeBinder &n) {
     return failure();
   if (n.rank(0) < 1 || isFloating(n.type(1)))
     return n.fail("the input has no features, or the indices are no integers",
-                  "shape " + toText(n.shape(0)) + ", type " +
-                      name(n.type(1)));
+                  "shape " + toText(n.shape(0)) + ", type " + name(n.type(1)));
   Emitter &e = n.e;
   int64_t count = product(n.shape(1)), features = n.shape(0).back();
-  Value data = n.rank(0) == 1 ? e.reshape(n.input(0), {1, features})
-                              : n.input(0);
+  Value data =
+      n.rank(0) == 1 ? e.reshape(n.input(0), {1, features}) : n.input(0);
   Value indices = e.reshape(n.input(1), {count});
   Shape shape(shapeOf(data));
   shape.back() = count;

@@ -252,13 +252,12 @@ LogicalResult trilu(NodeBinder &n) {
 } // namespace
 
 void registerGenerate(Registry &registry) {
-  registry.add("",
-               {{"Constant", 1, constant, "dense, no strings"},
-                {"ConstantOfShape", 9, constantOfShape, "constant shape"},
-                {"EyeLike", 9, eyeLike},
-                {"OneHot", 9, oneHot, "constant depth"},
-                {"Range", 11, range, "constant bounds"},
-                {"Trilu", 14, trilu, "constant k"}});
+  registry.add("", {{"Constant", 1, constant, "dense, no strings"},
+                    {"ConstantOfShape", 9, constantOfShape, "constant shape"},
+                    {"EyeLike", 9, eyeLike},
+                    {"OneHot", 9, oneHot, "constant depth"},
+                    {"Range", 11, range, "constant bounds"},
+                    {"Trilu", 14, trilu, "constant k"}});
 }
 
 } // namespace cim::onnx

@@ -84,8 +84,8 @@ LogicalResult needWhole(NodeBinder &n, const TypedValue &output) {
     return success();
   return n.fail("a result of its subgraph has a length that depends on input "
                 "values",
-                "dimension " + Twine(output.lengths.front().dim) + ", at most " +
-                    toText(shapeOf(output.value)),
+                "dimension " + Twine(output.lengths.front().dim) +
+                    ", at most " + toText(shapeOf(output.value)),
                 "select a fixed number of elements inside the subgraph");
 }
 
