@@ -495,7 +495,8 @@ LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
     for (auto [init, result] :
          llvm::zip_equal(op.getDpsInits(), op.getResults())) {
       View view = allocate(result, layer);
-      copy(viewOf(init), view);
+      if (view.buffer != viewOf(init).buffer)
+        copy(viewOf(init), view);
       setView(result, view);
     }
     return success();

@@ -343,8 +343,8 @@ def test_sequences_are_named():
           y = SequenceAt (s, i)
         }
         """,
-        "'a' of its subgraph is of type sequence; If opset 21, tensors only; keep the"
-        " elements in one tensor",
+        "If_0: the condition of branches with sequences is not constant; If opset 21,"
+        " output 's'; make it a constant, or keep the elements in one tensor",
     )
 
 

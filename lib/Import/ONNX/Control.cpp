@@ -73,8 +73,9 @@ LogicalResult ifOp(NodeBinder &n) {
   for (size_t i = 0; i < n.numOutputs(); ++i) {
     if ((*onTrue)[i].sequence || (*onFalse)[i].sequence) {
       n.noteUnknown(n.input(0));
-      return n.fail("the condition of branches with sequences must be constant",
-                    "output '" + n.node.outputs[i] + "'");
+      return n.fail("the condition of branches with sequences is not constant",
+                    "output '" + n.node.outputs[i] + "'",
+                    "make it a constant, or keep the elements in one tensor");
     }
     if (failed(needWhole(n, (*onTrue)[i])) ||
         failed(needWhole(n, (*onFalse)[i])))
