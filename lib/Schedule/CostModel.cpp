@@ -56,92 +56,124 @@ double epilogueCycles(const MacProblem &p, const TargetSpec &t,
          ceilDiv(elements, t.vecSfuLanes) * p.sfuSlots;
 }
 
-Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
-  Tiling g(p, s, t);
-  Cost cost;
-  double share = g.subPerCore * 1.0;
-  double nTiles = g.nTilesPerCore, kTiles = g.kTiles, mTiles = g.mTilesPerCore;
-  // Averages over full and partial tiles keep the totals exact in the large.
-  double rowsPerTile = double(g.rowsPerCore) / mTiles;
-  double colsPerTile = double(g.nPerCore) / nTiles;
-  double kRows = double(g.kRowsTotal) / kTiles;
-  double macs = share * nTiles * kTiles * mTiles;
+namespace {
 
+/// Equal operations of one queue.
+struct Work {
+  double count = 0; ///< How many, of the busiest core.
+  double each = 0;  ///< Cycles.
+  double bytes = 0; ///< Of each, in the memory it is about.
+  double cycles() const { return count * each; }
+  double moved() const { return count * bytes; }
+};
+
+/// The four queues of a region. Averages over full and partial tiles keep the
+/// totals exact in the large.
+class RegionCost {
+public:
+  RegionCost(const MacProblem &p, const MacSchedule &s, const TargetSpec &t)
+      : p(p), s(s), t(t), g(p, s, t), share(double(g.subPerCore)),
+        nTiles(double(g.nTilesPerCore)), kTiles(double(g.kTiles)),
+        mTiles(double(g.mTilesPerCore)),
+        rowsPerTile(double(g.rowsPerCore) / mTiles),
+        colsPerTile(double(g.nPerCore) / nTiles) {}
+  Cost total() const;
+
+private:
+  Work macs() const;   ///< Bytes: activations fetched from L1.
+  Work writes() const; ///< Bytes: weights.
+  Work epilogues() const;
+  Work loads() const; ///< Bytes: activations.
+
+  const MacProblem &p;
+  const MacSchedule &s;
+  const TargetSpec &t;
+  Tiling g;
+  double share, nTiles, kTiles, mTiles, rowsPerTile, colsPerTile;
+};
+
+Work RegionCost::macs() const {
   int64_t kernelInner = s.kKernel.empty() ? 1 : s.kKernel.back();
   int64_t kernelOuter = 1;
   for (size_t i = 0; i + 1 < s.kKernel.size(); ++i)
     kernelOuter *= s.kKernel[i];
-  double fetch = fetchBytes(p, t, std::min(s.kChannels, g.chunkChannels),
-                            kernelInner, kernelOuter);
+  double fetch =
+      rowsPerTile * fetchBytes(p, t, std::min(s.kChannels, g.chunkChannels),
+                               kernelInner, kernelOuter);
   double compute = ceilDiv(rowsPerTile, s.copies) * arrayCyclesPerRow(p, t);
   double accBytes = rowsPerTile * colsPerTile * 4 * (kTiles > 1 ? 2 : 1);
-  double oneMac = t.macStartupCycles +
-                  std::max({compute, rowsPerTile * fetch / t.l1BytesPerCycle,
-                            accBytes / t.accBytesPerCycle});
-  cost.mac = macs * oneMac;
+  double each =
+      t.macStartupCycles + std::max({compute, fetch / t.l1BytesPerCycle,
+                                     accBytes / t.accBytesPerCycle});
+  return {share * nTiles * kTiles * mTiles, each, fetch};
+}
 
-  // Weight tiles are written once when their sets hold them, else per m block.
+/// Weight tiles are written once when their sets hold them, else per m block.
+Work RegionCost::writes() const {
   double mBlocks = ceilDiv(mTiles, s.accBlock);
   bool allFit = kTiles * (p.computedWeights ? 1 : nTiles) <= s.sets;
   double rewrites = kTiles <= s.sets || allFit ? 1 : mBlocks;
-  double writes = share * nTiles * kTiles * rewrites;
+  double count = share * nTiles * kTiles * rewrites;
   if (!p.computedWeights && p.batch > 1 && allFit)
-    writes /= p.batch;
-  double bytes = weightTileBytes(p, t, kRows, colsPerTile);
-  double sourceRate = s.weights == Home::Dram
-                          ? t.dramEffectiveBytesPerCycle() / g.cores
-                          : t.l2BytesPerCycle / g.cores;
-  double sourceLatency =
-      s.weights == Home::Dram ? t.dramLatencyCycles : t.l2LatencyCycles;
-  double oneWrite =
-      t.writeStartupCycles + sourceLatency +
-      bytes / std::min<double>(t.weightWriteBytesPerCycle, sourceRate);
-  cost.write = writes * oneWrite;
+    count /= p.batch;
+  double bytes =
+      weightTileBytes(p, t, double(g.kRowsTotal) / kTiles, colsPerTile);
+  bool dram = s.weights == Home::Dram;
+  double rate =
+      (dram ? t.dramEffectiveBytesPerCycle() : t.l2BytesPerCycle) / g.cores;
+  double each = t.writeStartupCycles +
+                (dram ? t.dramLatencyCycles : t.l2LatencyCycles) +
+                bytes / std::min<double>(t.weightWriteBytesPerCycle, rate);
+  return {count, each, bytes};
+}
 
-  // Epilogue per (m tile, n tile).
+/// Per (m tile, n tile).
+Work RegionCost::epilogues() const {
   double elements = rowsPerTile * colsPerTile;
-  double slots = epilogueCycles(p, t, elements);
   EpilogueBytes moved = epilogueBytes(p);
-  double vecMemory = elements * g.cores *
-                     std::max(moved.l2 / t.l2BytesPerCycle,
-                              moved.dram / t.dramEffectiveBytesPerCycle());
-  double oneVec = epilogueStartup(p, t) +
-                  std::max({slots, vecMemory,
-                            elements * (p.bfp ? 4 : 8) / t.accBytesPerCycle});
-  cost.vector = share * nTiles * mTiles * oneVec;
+  double memory = elements * g.cores *
+                  std::max(moved.l2 / t.l2BytesPerCycle,
+                           moved.dram / t.dramEffectiveBytesPerCycle());
+  double each = epilogueStartup(p, t) +
+                std::max({epilogueCycles(p, t, elements), memory,
+                          elements * (p.bfp ? 4 : 8) / t.accBytesPerCycle});
+  return {share * nTiles * mTiles, each, elements};
+}
 
-  // Activations: once per (n pass, m tile) unless L1 keeps them.
-  double patchBytes = g.patchPositions * double(g.loadChannels) * p.actBytes;
-  // Where L1 does not hold all patches: once per pass over n; where it does not
-  // even hold those of a block, once per weight tile (least recently used
-  // replacement keeps nothing of a longer cycle).
-  double loads =
+/// Once per (n pass, m tile) unless L1 keeps them. Where L1 does not hold all
+/// patches: once per pass over n; where it does not even hold those of a block,
+/// once per weight tile (least recently used replacement keeps nothing of a
+/// longer cycle).
+Work RegionCost::loads() const {
+  double bytes = g.patchPositions * double(g.loadChannels) * p.actBytes;
+  double count =
       share * mTiles *
       (g.patchPerK ? kTiles : ceilDiv(g.patchChannels, g.loadChannels));
   if (!g.patchesStay) {
-    loads *= nTiles;
+    count *= nTiles;
     bool blockFits = std::min<double>(s.accBlock, mTiles) <= g.patchSlots;
     if (!g.patchPerK && !blockFits)
-      loads *= kTiles;
+      count *= kTiles;
   }
-  double dmaRate =
+  double rate =
       std::min<double>(t.dmaBytesPerCycle, t.l2BytesPerCycle / g.cores);
-  double loadBytes = patchBytes;
-  // Rows that are narrow in memory cost whole L1 words on the way in.
-  double oneLoad = t.dmaStartupCycles + t.l2LatencyCycles + loadBytes / dmaRate;
-  cost.load = loads * oneLoad;
+  return {count, t.dmaStartupCycles + t.l2LatencyCycles + bytes / rate, bytes};
+}
 
-  double cores = g.cores;
-  double weightTraffic = writes * bytes * cores;
-  cost.l2 = (loads * patchBytes * cores +
-             share * nTiles * mTiles * elements * moved.l2 * cores +
-             (s.weights == Home::Dram ? 0 : weightTraffic)) /
-            t.l2BytesPerCycle;
-  cost.dram = ((s.weights == Home::Dram ? weightTraffic : 0) +
-               share * nTiles * mTiles * elements * moved.dram * cores) /
-              t.dramEffectiveBytesPerCycle();
-  cost.l1 =
-      (macs * rowsPerTile * fetch + loads * patchBytes) / t.l1BytesPerCycle;
+Cost RegionCost::total() const {
+  Work mac = macs(), write = writes(), vector = epilogues(), load = loads();
+  Cost cost;
+  cost.mac = mac.cycles();
+  cost.write = write.cycles();
+  cost.vector = vector.cycles();
+  cost.load = load.cycles();
+  EpilogueBytes out = epilogueBytes(p);
+  double l2 = load.moved() + vector.moved() * out.l2;
+  double dram = vector.moved() * out.dram;
+  (s.weights == Home::Dram ? dram : l2) += write.moved();
+  cost.l2 = l2 * g.cores / t.l2BytesPerCycle;
+  cost.dram = dram * g.cores / t.dramEffectiveBytesPerCycle();
+  cost.l1 = (mac.moved() + load.moved()) / t.l1BytesPerCycle;
 
   bool overlap = t.dualPort && s.sets > 1;
   double array =
@@ -155,10 +187,16 @@ Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
   // With one accumulator tile MACs wait for the epilogue and the reverse.
   if (g.accSlots < 2)
     steady = std::max(steady, array + cost.vector);
-  cost.fill =
-      std::max(oneWrite, oneLoad) + oneVec + oneMac / std::max(1.0, kTiles);
+  cost.fill = std::max(write.each, load.each) + vector.each +
+              mac.each / std::max(1.0, kTiles);
   cost.total = steady + cost.fill;
   return cost;
+}
+
+} // namespace
+
+Cost predict(const MacProblem &p, const MacSchedule &s, const TargetSpec &t) {
+  return RegionCost(p, s, t).total();
 }
 
 double lowerBound(const MacProblem &p, const TargetSpec &t, Home home) {

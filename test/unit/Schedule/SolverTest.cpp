@@ -135,7 +135,7 @@ TEST_P(SolverTest, ExplorationOnlyImproves) {
   o.exhaustive = true;
   absl::StatusOr<SearchResult> plain = solve(p, t, o);
   ASSERT_TRUE(plain.ok()) << plain.status();
-  o.exploration = 20000;
+  o.exploration = 5000;
   o.seed = 7;
   absl::StatusOr<SearchResult> first = solve(p, t, o);
   absl::StatusOr<SearchResult> second = solve(p, t, o);
