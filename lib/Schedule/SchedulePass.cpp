@@ -92,10 +92,9 @@ Operation *macOf(RegionOp region) {
 ScheduleAttr toAttr(MLIRContext *context, const MacSchedule &s) {
   SmallVector<int64_t> k{s.kChannels};
   llvm::append_range(k, s.kKernel);
-  auto home = s.weights == Home::Dram    ? WeightHome::dram
-              : s.weights == Home::L2    ? WeightHome::l2
-              : s.weights == Home::Array ? WeightHome::array
-                                         : WeightHome::computed;
+  auto home = s.weights == Home::Dram ? WeightHome::dram
+              : s.weights == Home::L2 ? WeightHome::l2
+                                      : WeightHome::computed;
   return ScheduleAttr::get(context, s.m, s.n, k,
                            static_cast<SplitAxis>(s.split), s.cores, home,
                            s.sets, s.copies, s.accBlock, s.cycles, s.bound);

@@ -61,7 +61,7 @@ def CIM_SplitAxisEnum : I32EnumAttr<"SplitAxis", "what cores divide among them",
 }
 def CIM_WeightHomeEnum : I32EnumAttr<"WeightHome", "where weights stay between runs", [
     I32EnumAttrCase<"dram", 0>, I32EnumAttrCase<"l2", 1>,
-    I32EnumAttrCase<"array", 2>, I32EnumAttrCase<"computed", 3>]> {
+    I32EnumAttrCase<"computed", 2>]> {
   let cppNamespace = "::cim::ir";
 }
 

@@ -52,7 +52,7 @@ struct MacProblem {
 };
 
 enum class Split : uint8_t { None, M, N, Batch };
-enum class Home : uint8_t { Dram, L2, Array, Computed };
+enum class Home : uint8_t { Dram, L2, Computed };
 
 /// The decision; printed as #cim.schedule.
 struct MacSchedule {

@@ -77,12 +77,12 @@ func.func @region(%x: tensor<4x8xf32>, %w: tensor<8x2xf32>) -> (tensor<4x2xf32>,
 // CHECK-LABEL: func.func @schedules
 // CHECK-SAME: a = #cim.schedule<m = [1, 14], n = 64, k = [64, 3], split = none, cores = 1, weights = dram, sets = 1, copies = 1, acc_block = 1, cycles = 0, bound = 0>
 // CHECK-SAME: b = #cim.schedule<m = [8, 32], split = m, cores = 2, cycles = 0, bound = 0>
-// CHECK-SAME: c = #cim.schedule<m = [1], n = 1, k = [1], split = n, cores = 1, weights = array
+// CHECK-SAME: c = #cim.schedule<m = [1], n = 1, k = [1], split = n, cores = 1, weights = computed
 // CHECK-SAME: d = #cim.schedule<m = [1], n = 1, k = [1], split = none, cores = 1, weights = computed
 func.func @schedules() attributes {
     a = #cim.schedule<m = [1, 14], n = 64, k = [64, 3]>,
     b = #cim.schedule<m = [8, 32], split = m, cores = 2>,
-    c = #cim.schedule<m = [1], n = 1, k = [1], split = n, weights = array>,
+    c = #cim.schedule<m = [1], n = 1, k = [1], split = n, weights = computed>,
     d = #cim.schedule<k = [1], n = 1, m = [1], weights = computed>} {
   return
 }
