@@ -178,6 +178,22 @@ def dual_port(tools):
     return ok
 
 
+def product_shapes(count, seed):
+    """M, K, N: of every magnitude, uniform, skinny, prime."""
+    rng = random.Random(seed)
+    shapes = [
+        tuple(int(round(5000 ** rng.random())) for _ in range(3)) for _ in range(count)
+    ]
+    shapes += [tuple(rng.randint(1, 5000) for _ in range(3)) for _ in range(count // 2)]
+    for hole in range(3):
+        shape = [rng.randint(1, 5000) for _ in range(3)]
+        shape[hole] = 1
+        shapes.append(tuple(shape))
+    primes = [2, 3, 13, 127, 509, 1021, 2053, 4999]
+    shapes += [tuple(rng.choice(primes) for _ in range(3)) for _ in range(count // 3)]
+    return shapes + [(1, 1, 1), (5000, 5000, 5000)]
+
+
 def matmul(tools, count=12, seed=0):
     ok = True
     formats = ["int8", "w5a8", "bfp16", "fp16"]
