@@ -64,7 +64,8 @@ TilePlace MacLowering::placeWeights(Core &core, int64_t sub, Range n,
   auto [set, present] = core.sets.lookup({weightsOf, nIndex, k.index});
   const TargetSpec &target = tiles.target;
   TilePlace place;
-  place.set = set;
+  place.set = (core.firstSet + static_cast<int64_t>(set)) % target.weightSets;
+  core.setsWritten += !present;
   place.rows = k.rows;
   place.cols = n.size;
   int64_t down = llvm::divideCeil(k.rows, target.macroRows);
@@ -279,6 +280,8 @@ LogicalResult MacLowering::run() {
     std::vector<MTile> mTiles = tileRows(core);
     for (int64_t sub = subs.begin; sub < subs.begin + subs.size; ++sub)
       subProblem(core, sub, n, mTiles, 0);
+    int64_t &next = lowering.nextSet[core.id];
+    next = (core.firstSet + core.setsWritten) % tiles.target.weightSets;
   }
   return success();
 }

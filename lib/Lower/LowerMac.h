@@ -64,7 +64,9 @@ private:
     /// each starts with rows that need none of the other's last ones.
     std::optional<size_t> reversedDim;
     bool reversed(size_t dim) const { return reversedDim == dim; }
-    SlotCache<std::array<int64_t, 3>> sets;    ///< sub-problem, n, k
+    SlotCache<std::array<int64_t, 3>> sets; ///< sub-problem, n, k
+    int64_t firstSet = 0;                   ///< Of the array: slot 0.
+    int64_t setsWritten = 0;
     SlotCache<std::array<int64_t, 3>> patches; ///< sub-problem, m tile, k chunk
     bool sharedPatch = false;                  ///< One patch for all m tiles.
     llvm::SmallVector<Range> patchRows;        ///< Of a shared patch.

@@ -183,6 +183,8 @@ private:
   llvm::DenseSet<mlir::Value> channelsLast;
   llvm::DenseMap<mlir::Attribute, View> constants;
   llvm::DenseMap<mlir::Value, mlir::Value> residents;
+  llvm::DenseMap<unsigned, int64_t>
+      nextSet; ///< Of a core: least recently used.
   int64_t residentBytes = 0;
   /// Packed weights by constant, schedule (which has the tiles), groups and
   /// planes: layers that are applied again and again pack them once.

@@ -388,8 +388,11 @@ void MacLowering::planBuffers(Core &core) {
   int64_t rows = 1;
   for (size_t i = 0; i < m.size(); ++i)
     rows *= std::min(schedule.getM()[i], m[i].size);
-  core.sets = SlotCache<std::array<int64_t, 3>>(
-      std::clamp<int64_t>(schedule.getSets(), 1, target.weightSets));
+  int64_t sets = std::clamp<int64_t>(schedule.getSets(), 1, target.weightSets);
+  core.sets = SlotCache<std::array<int64_t, 3>>(sets);
+  // Go on behind the sets of the region before: weights are written while it
+  // still computes. With fewer sets than there are, always the same ones.
+  core.firstSet = sets == target.weightSets ? lowering.nextSet[core.id] : 0;
   int64_t accBytes =
       schedule::alignedBytes(rows * std::min(schedule.getN(), chunkN) * 4);
   int64_t room = static_cast<int64_t>(target.accBytes) -
