@@ -20,6 +20,7 @@ from ._cim import (
 )
 from ._compare import Comparison, LayerError, compare
 from ._compile import compile, interpret, phases
+from ._plan import Plan, PlanNode
 from ._profile import Profile
 from ._program import Program, SourceRange, load
 
@@ -29,6 +30,8 @@ __all__ = [
     "Error",
     "LayerError",
     "LoadError",
+    "Plan",
+    "PlanNode",
     "Profile",
     "Program",
     "RunError",
