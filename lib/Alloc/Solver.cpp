@@ -16,6 +16,11 @@
 namespace cim::alloc {
 namespace {
 
+/// ceil(total / share) for any budget, the unlimited one included.
+uint64_t shareOf(uint64_t total, uint64_t share) {
+  return total / share + (total % share != 0);
+}
+
 /// One connected part of the problem, its best layout and proven bound.
 struct Part {
   Instance instance;
@@ -137,8 +142,8 @@ private:
     int64_t height = low;
     uint64_t share = 2;
     while (low < part.layout.height && !budget.exhausted()) {
-      uint64_t reserved = budget.nodes - (budget.nodes + share - 1) / share;
-      uint64_t reservedWork = budget.work - (budget.work + share - 1) / share;
+      uint64_t reserved = budget.nodes - shareOf(budget.nodes, share);
+      uint64_t reservedWork = budget.work - shareOf(budget.work, share);
       budget.nodes -= reserved;
       budget.work -= reservedWork;
       Outcome outcome = search(exact, part, height);

@@ -94,7 +94,8 @@ absl::Status ProgramChecker::checkTotals() {
   if (program.semaphores > program.target.semaphores)
     return invalidArgument(program.model, ": uses ", program.semaphores,
                            " semaphores; target ", program.target.name, " has ",
-                           program.target.semaphores, "; recompile for it");
+                           program.target.semaphores,
+                           "; use a target with more");
   return absl::OkStatus();
 }
 

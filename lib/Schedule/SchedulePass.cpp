@@ -227,6 +227,11 @@ LogicalResult SchedulePass::attach() {
   for (size_t i = 0; i < entries.size(); ++i) {
     order[i] = i;
     const Solved &s = solved[entries[i].problem];
+    if (!s.problem.bfp && s.problem.planes > int(target.weightBits))
+      return entries[i].region.emitError()
+             << "weights of " << s.problem.planes << " bits; the array of "
+             << target.name << " holds " << target.weightBits
+             << "; choose a narrower format for this layer, bfp16 or none";
     if (!s.dram.ok() || !s.l2.ok())
       return entries[i].region.emitError()
              << std::string(s.dram.ok() ? s.l2.status().message()

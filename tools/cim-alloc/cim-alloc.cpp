@@ -13,6 +13,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
+#include "absl/flags/reflection.h"
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -68,7 +69,7 @@ absl::StatusOr<SolverOptions> solverOptions() {
   // Nodes and time are this command's limits. A million nodes of the exact
   // search and the local search after it take seconds, not hours.
   options.maxWork = std::numeric_limits<uint64_t>::max();
-  options.maxLocalWork = 20'000'000'000;
+  options.maxLocalWork = 1'000'000'000;
   double seconds = absl::GetFlag(FLAGS_timeout);
   if (!(seconds >= 0))
     return invalidArgument("--timeout: ", seconds,
@@ -169,6 +170,28 @@ absl::StatusOr<Exit> run() {
   return kFits;
 }
 
+bool isSwitch(std::string_view name) {
+  const absl::CommandLineFlag *flag = absl::FindCommandLineFlag(toAbsl(name));
+  return flag && flag->IsOfType<bool>();
+}
+
+/// The flag as absl reads it: it has no dashes inside of names, and where absl
+/// is a shared library it does not know which flags of a program are bool, so
+/// that --flag and --noflag become --flag=true and --flag=false.
+std::string spelledOut(std::string argument) {
+  for (size_t i = 2; i < argument.size() && argument[i] != '='; ++i)
+    if (argument[i] == '-')
+      argument[i] = '_';
+  if (argument.find('=') != std::string::npos)
+    return argument;
+  if (isSwitch(std::string_view(argument).substr(2)))
+    return argument + "=true";
+  if (argument.starts_with("--no") &&
+      isSwitch(std::string_view(argument).substr(4)))
+    return "--" + argument.substr(4) + "=false";
+  return argument;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -179,14 +202,11 @@ int main(int argc, char **argv) {
       "      [--json report.json]\n\n"
       "Exit codes: 0 the layout fits, 1 wrong input, 2 proven that none fits,\n"
       "3 none found within the limits.");
-  // absl flags have no dashes inside; accept the usual spelling too.
   std::vector<std::string> arguments(argv, argv + argc);
   std::vector<char *> pointers;
   for (std::string &argument : arguments) {
     if (argument.starts_with("--"))
-      for (size_t i = 2; i < argument.size() && argument[i] != '='; ++i)
-        if (argument[i] == '-')
-          argument[i] = '_';
+      argument = spelledOut(argument);
     pointers.push_back(argument.data());
   }
   std::vector<char *> rest = absl::ParseCommandLine(argc, pointers.data());

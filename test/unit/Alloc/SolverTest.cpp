@@ -206,6 +206,17 @@ TEST(SolverTest, BudgetIsKept) {
   EXPECT_LE(solved(problem, options).nodes, 100u);
 }
 
+TEST(SolverTest, MinimizingWithUnlimitedBudgetsSearches) {
+  SolverOptions options;
+  options.goal = Goal::minimize;
+  options.localSearch = options.greedy = false;
+  options.maxNodes = options.maxWork = std::numeric_limits<uint64_t>::max();
+  Solution solution = solved(tightProblem(5, 40, 4096, 0), options);
+  EXPECT_EQ(solution.status, Status::optimal);
+  EXPECT_EQ(solution.height, 4096);
+  EXPECT_GT(solution.nodes, 0u);
+}
+
 TEST(SolverTest, LocalSearchImproves) {
   Problem problem = tightProblem(5, 200, 1 << 20, 3);
   SolverOptions options;
