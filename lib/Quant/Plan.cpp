@@ -3,6 +3,8 @@
 #include "Plan.h"
 
 #include "cim/IR/Constants.h"
+#include "cim/IR/Legality.h"
+#include "cim/IR/SourceNodes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -43,28 +45,12 @@ bool movesElements(Operation *op) {
   return false;
 }
 
-static void collectNames(Location loc, SmallVectorImpl<StringRef> &names) {
-  if (auto name = dyn_cast<NameLoc>(loc))
-    names.push_back(name.getName().getValue());
-  else if (auto fused = dyn_cast<FusedLoc>(loc))
-    for (Location inner : fused.getLocations())
-      collectNames(inner, names);
-}
-
-/// The worst |accumulator| of an integer MAC over k products (numerics Q5).
-static bool accumulatorFits(int64_t k, int weightBits) {
-  int64_t top = int64_t(1) << (weightBits - 1);
-  // Activations minus zero point reach 255; bias takes as much again.
-  return k <= (INT32_MAX / 2) / (255 * top);
-}
-
 static MacPlan planMac(Operation *op, const QuantizeOptions &options) {
   MacPlan plan;
   plan.op = op;
   plan.mode = options.mode;
   plan.weightBits = options.weightBits;
-  SmallVector<StringRef> names;
-  collectNames(op->getLoc(), names);
+  SmallVector<StringRef> names = sourceNodes(op->getLoc());
   for (const LayerFormat &layer : options.layers) {
     llvm::Regex regex(layer.pattern);
     if (!llvm::any_of(names, [&](StringRef name) { return regex.match(name); }))
@@ -74,22 +60,21 @@ static MacPlan planMac(Operation *op, const QuantizeOptions &options) {
     break;
   }
   auto weights = cast<RankedTensorType>(op->getOperand(1).getType());
-  int64_t k;
-  bool constant = static_cast<bool>(constantOf(op->getOperand(1)));
-  if (auto conv = dyn_cast<ConvOp>(op)) {
-    k = weights.getNumElements() / std::max<int64_t>(1, weights.getDimSize(0));
-    // Computed convolution weights exist in ONNX; the array takes constants.
-    if (!constant)
-      plan.mode = QuantMode::None;
-  } else {
-    k = weights.getDimSize(weights.getRank() - 2);
-    plan.computedWeights = !constant || weights.getRank() != 2;
+  if (isa<MatmulOp>(op)) {
+    plan.computedWeights =
+        !constantOf(op->getOperand(1)) || weights.getRank() != 2;
     if (plan.computedWeights)
       plan.weightBits = 8;
   }
-  if (plan.mode == QuantMode::Integer && !accumulatorFits(k, plan.weightBits)) {
-    op->emitRemark("stays in float: ")
-        << k << " products may overflow the int32 accumulator (numerics Q5)";
+  if (plan.mode == QuantMode::None) {
+    plan.reason = "its format is none, as asked";
+    return plan;
+  }
+  plan.reason =
+      whyNotOnArray(op, plan.mode == QuantMode::Integer ? plan.weightBits : 0);
+  plan.refused = !plan.reason.empty();
+  if (plan.refused) {
+    op->emitRemark("stays in float: ") << plan.reason;
     plan.mode = QuantMode::None;
   }
   return plan;

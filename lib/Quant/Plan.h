@@ -23,6 +23,8 @@ struct MacPlan {
   QuantMode mode = QuantMode::None;
   int weightBits = 8;
   bool computedWeights = false;
+  std::string reason;   ///< Why it stays in float; empty if it does not.
+  bool refused = false; ///< A format was asked and cannot be had.
 };
 
 /// Values that share a scale.

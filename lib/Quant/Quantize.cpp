@@ -7,8 +7,11 @@
 #include "Apply.h"
 #include "Calibrate.h"
 #include "cim/IR/Constants.h"
+#include "cim/IR/Legality.h"
+#include "cim/IR/SourceNodes.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -74,12 +77,41 @@ static quant::UniformQuantizedType classType(MLIRContext *context,
                                           high);
 }
 
+/// Keeps which products stay in float and why (attribute cim.float_macs): later
+/// phases make loops of them, which look like others.
+static void keepFloatMacs(func::FuncOp func, const QuantPlan &plan,
+                          const QuantizeOptions &options) {
+  Builder b(func.getContext());
+  llvm::SetVector<Attribute> list;
+  auto add = [&](Operation *op, StringRef reason, bool refused) {
+    SmallVector<StringRef> names = sourceNodes(op->getLoc());
+    if (names.empty())
+      return;
+    list.insert(b.getDictionaryAttr(
+        {b.getNamedAttr("node", b.getStringAttr(names.front())),
+         b.getNamedAttr("reason", b.getStringAttr(reason)),
+         b.getNamedAttr("refused", b.getBoolAttr(refused))}));
+  };
+  func.walk([&](Operation *op) {
+    if (auto it = plan.macs.find(op); it != plan.macs.end()) {
+      if (it->second.mode == QuantMode::None)
+        add(op, it->second.reason, it->second.refused);
+    } else if (options.mode != QuantMode::None && isProductLoop(op)) {
+      add(op, legalityOf(op).reason, /*refused=*/true);
+    }
+  });
+  if (!list.empty())
+    func->getParentOp()->setAttr("cim.float_macs",
+                                 b.getArrayAttr(list.getArrayRef()));
+}
+
 LogicalResult quantize(ModuleOp module, const QuantizeOptions &options,
                        const SampleSource &samples, size_t numSamples) {
   auto func = module.lookupSymbol<func::FuncOp>("main");
   if (!func)
     return module.emitError("has no function @main");
   QuantPlan plan = makePlan(func, options);
+  keepFloatMacs(func, plan, options);
   std::vector<quant::UniformQuantizedType> types;
   if (!plan.classes.empty()) {
     if (!samples || numSamples == 0)
