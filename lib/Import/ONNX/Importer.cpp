@@ -12,6 +12,7 @@
 
 #include "Binder.h"
 #include "Gradient.h"
+#include "NodeList.h"
 #include "Select.h"
 #include "cim/IR/Constants.h"
 #include "cim/Support/File.h"
@@ -66,7 +67,8 @@ class GraphImporter {
 public:
   GraphImporter(const Model &model, const ImportOptions &options,
                 MLIRContext &context, std::string &error)
-      : model(model), options(options), b(&context), error(error) {}
+      : model(model), options(options), b(&context), error(error),
+        nodeList(model.graph.nodes) {}
 
   OwningOpRef<ModuleOp> run(const std::string &modelName);
   /// Graph inputs whose values a failed import would have to know, sorted.
@@ -111,6 +113,7 @@ private:
   OpBuilder b;
   llvm::DenseMap<const Tensor *, KnownConstant> constants;
   std::string &error;
+  NodeList nodeList;
   int64_t importedNodes = 0;
   std::set<std::string> unknown;
   llvm::DenseMap<Value, int64_t> lengthLimits;
@@ -205,6 +208,7 @@ LogicalResult GraphImporter::importNodes(ArrayRef<Node> nodes,
 
 LogicalResult GraphImporter::importNode(const Node &node, const Site &site) {
   std::string label = site.label(node);
+  nodeList.note(label);
   if (site.depth > maxCallDepth || ++importedNodes > maxImportedNodes) {
     error = label + ": the model's functions expand too far; at most " +
             std::to_string(maxCallDepth) + " levels and " +
@@ -616,8 +620,18 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
     func.setArgAttrs(i, portAttrs(b, input.name, input.type));
     scope.values[input.name] = {block->getArgument(i), input.type, {}};
   }
-  if (failed(importNodes(model.graph.nodes, {scope, model.opsets, "", 0})))
-    return failure();
+  const std::string noCaller;
+  Site site{scope, model.opsets, noCaller, 0};
+  for (auto [i, node] : llvm::enumerate(model.graph.nodes)) {
+    nodeList.begin(i);
+    if (failed(importNode(node, site)))
+      return failure();
+    SmallVector<TypedValue> values;
+    for (const std::string &name : node.outputs)
+      if (!name.empty())
+        values.push_back(lookup(name, scope));
+    nodeList.end(values);
+  }
   SmallVector<Value> results;
   SmallVector<Type> resultTypes;
   SmallVector<Attribute> unused;
@@ -647,6 +661,7 @@ LogicalResult GraphImporter::importGraph(func::FuncOp func) {
   for (auto [i, attrs] : llvm::enumerate(resultAttrs))
     func.setResultAttrs(i, attrs);
   eraseDeadOps(*block);
+  func->getParentOp()->setAttr("cim.nodes", nodeList.finish(*block));
   return success();
 }
 
