@@ -8,6 +8,7 @@
 
 #include "Calibration.h"
 #include "Layers.h"
+#include "MakePlan.h"
 #include "cim/Emit/ISA.h"
 #include "cim/Emit/Reroll.h"
 #include "cim/InitAll.h"
@@ -73,6 +74,8 @@ private:
 LogicalResult Compiler::onDiagnostic(Diagnostic &d) {
   std::string node = nodeName(d.getLocation());
   std::string text = (node.empty() ? "" : node + ": ") + d.str();
+  // Names come from the model and may hold anything.
+  llvm::replace(text, '\n', ' ');
   if (d.getSeverity() == DiagnosticSeverity::Error) {
     if (error.empty())
       error = text;
@@ -135,9 +138,13 @@ LogicalResult Compiler::makeProgram() {
   program->lowerBoundCycles = schedule::stageLowerBound(*program, program->run);
   for (auto [layer, cycles] : llvm::zip(program->layers, run.layerCycles))
     layer.predictedCycles = cycles;
+  result.plan = makePlan(*result.module, *program);
+  error = strictErrors(*result.plan, options.strict);
+  if (!error.empty())
+    return failure();
   if (options.reroll)
     reroll(*program);
-  program->reportJson = compileReport(*result.module, options);
+  program->reportJson = compileReport(*result.module, options, *result.plan);
   result.program = std::move(*program);
   return success();
 }
@@ -183,6 +190,7 @@ LogicalResult Compiler::continueFrom(Phase done) {
     return failure();
   if (wants(Phase::Lower) && failed(phase(Phase::Lower, [&] {
         keepLayers(*result.module, collectLayers(*result.module));
+        keepPlacements(*result.module);
         (*result.module)
             ->setAttr(kTarget, StringAttr::get(&context, options.target.name));
         return runPasses([&](OpPassManager &pm) {

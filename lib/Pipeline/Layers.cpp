@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "Layers.h"
 
+#include "cim/IR/Legality.h"
 #include "cim/IR/MacGeometry.h"
 #include "dialects/CIM/IR/CIM.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -11,12 +12,6 @@ using namespace mlir;
 using namespace cim::ir;
 
 namespace cim {
-
-static std::string formatOf(const schedule::MacProblem &p) {
-  if (p.bfp)
-    return p.planes == 16 ? "fp16" : "bfp16";
-  return "w" + std::to_string(p.planes) + "a" + std::to_string(8 * p.actBytes);
-}
 
 std::vector<LayerInfo> collectLayers(ModuleOp module) {
   std::vector<LayerInfo> layers;
@@ -36,7 +31,7 @@ std::vector<LayerInfo> collectLayers(ModuleOp module) {
         continue;
       MacGeometry g = macGeometry(&op);
       layer.op = op.getName().stripDialect().str();
-      layer.format = formatOf(g.problem);
+      layer.format = macFormat(&op);
       uint64_t macs =
           g.problem.channels * g.problem.n * g.problem.groups * g.problem.batch;
       for (const schedule::MDim &dim : g.problem.m)
@@ -140,7 +135,8 @@ std::vector<std::string> keptRemarks(ModuleOp module) {
   return remarks;
 }
 
-std::string compileReport(ModuleOp module, const CompileOptions &options) {
+std::string compileReport(ModuleOp module, const CompileOptions &options,
+                          const Plan &plan) {
   // Phase times differ from run to run and stay out of the program, whose bytes
   // are a function of input and options; callers add them to their own report.
   auto decided = module->getAttrOfType<DictionaryAttr>(kOptions);
@@ -155,7 +151,8 @@ std::string compileReport(ModuleOp module, const CompileOptions &options) {
       {"opt", number("opt", options.schedule.optLevel)},
       {"weight_bits", number("weight_bits", options.quantize.weightBits)},
       {"mode", number("mode", static_cast<int64_t>(options.quantize.mode))},
-      {"remarks", std::move(remarks)}};
+      {"remarks", std::move(remarks)},
+      {"plan", toJson(plan)}};
   std::string text;
   llvm::raw_string_ostream(text) << llvm::json::Value(std::move(report));
   return text;

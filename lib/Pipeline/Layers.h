@@ -28,9 +28,10 @@ void keepDecisions(mlir::ModuleOp module, Phase phase,
 std::vector<std::string> keptRemarks(mlir::ModuleOp module);
 /// Completes the program's layers (made from locations) with what is known.
 void mergeLayers(const std::vector<LayerInfo> &known, Program &program);
-/// JSON of the module's decisions and remarks (docs/report.md,
+/// JSON of the module's decisions and remarks and of the plan (docs/report.md,
 /// `compile_report`).
-std::string compileReport(mlir::ModuleOp module, const CompileOptions &options);
+std::string compileReport(mlir::ModuleOp module, const CompileOptions &options,
+                          const Plan &plan);
 
 } // namespace cim
 

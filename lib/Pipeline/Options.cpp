@@ -168,6 +168,16 @@ bool setDisabled(StringRef value, CompileOptions &options, std::string &why) {
   return false;
 }
 
+bool setStrict(StringRef value, CompileOptions &options, std::string &why) {
+  std::optional<StrictCondition> condition = parseStrictCondition(value);
+  if (condition)
+    options.strict.push_back(*condition);
+  else
+    why = "unknown condition '" + value.str() + "'; use " +
+          strictConditionNames();
+  return condition.has_value();
+}
+
 // In the order of --help.
 constexpr CompileOption kOptions[] = {
     {"target", "target", OptionKind::Text, "m50", "name|file.yaml",
@@ -209,6 +219,12 @@ constexpr CompileOption kOptions[] = {
      "Switch optimisations off: fuse, overlap, copies, cores, resident, reroll "
      "(results stay the same bit for bit)",
      setDisabled},
+    {"strict", "strict", OptionKind::List, "", "conditions",
+     "Fail instead of making a program that has: float-mac (products in float "
+     "although a format was asked), vector-f32 (layers in float on the vector "
+     "unit), control (kernels of the control processor), dram-activations "
+     "(values between layers in DRAM)",
+     setStrict},
     {"threads", "threads", OptionKind::Number, "0", "n",
      "Host threads (0: all cores); never changes results", setThreads},
 };

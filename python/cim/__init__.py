@@ -19,6 +19,7 @@ from ._cim import (
     targets,
 )
 from ._compile import compile, interpret, phases
+from ._plan import Plan, PlanNode
 from ._profile import Profile
 from ._program import Program, SourceRange, load
 
@@ -26,6 +27,8 @@ __all__ = [
     "CompileError",
     "Error",
     "LoadError",
+    "Plan",
+    "PlanNode",
     "Profile",
     "Program",
     "RunError",

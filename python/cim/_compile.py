@@ -40,7 +40,8 @@ def compile(
         CompileError.unknown_inputs names them.
     external_data: folder of a model's external data, when it comes as bytes.
     {options}
-    Raises CompileError with one line that says what is wrong and what to do.
+    Raises CompileError with one line that says what is wrong and what to do (a line
+    per node where `strict` forbids something).
     """
     arguments = {"options": _options({"quantize": quantize, **options})}
     arguments.update(_model(model, external_data))

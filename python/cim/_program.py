@@ -12,7 +12,8 @@ import numpy as np
 
 from . import _cim
 from ._arrays import TensorInfo, count_runs, inputs_for, slice_runs
-from ._cim import CompileError, RunError
+from ._cim import CompileError, LoadError, RunError
+from ._plan import Plan
 from ._profile import Profile
 
 # Runs between two looks at the interpreter's signals (Ctrl-C).
@@ -100,6 +101,17 @@ class Program:
             **own,
             **self._facts,
         }
+
+    def plan(self):
+        """Where every node of the model runs, in what precision, why, and its share
+        of the predicted time. Raises LoadError for a file of a compiler that kept no
+        plan."""
+        if "plan" not in self.report:
+            raise LoadError(
+                f"{self.model}: the program has no plan; compilers before it made the"
+                " file; compile the model again"
+            )
+        return Plan.parse(self.report["plan"])
 
     @cached_property
     def source_map(self):

@@ -507,7 +507,13 @@ py::dict compile(const cim::TargetSpec &target, const py::dict &arguments) {
   }();
   if (!outcome.ok() && !unknown.empty())
     failUnknown(std::string(outcome.status().message()), unknown);
-  cim::python::CompileOutcome value = take(errors.compile, std::move(outcome));
+  if (!outcome.ok()) {
+    // As it is: `strict` has a line per node.
+    PyErr_SetString(errors.compile,
+                    std::string(outcome.status().message()).c_str());
+    throw py::error_already_set();
+  }
+  cim::python::CompileOutcome value = *std::move(outcome);
   py::dict seconds, texts, result;
   for (const auto &[phase, text] : value.texts)
     texts[py::str(phase)] = text;

@@ -13,6 +13,7 @@
 #include "cim/Program/ProgramIO.h"
 #include "cim/Support/Version.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -49,10 +50,19 @@ cl::opt<bool> elide("elide-constants",
                     cl::cat(category));
 cl::opt<std::string> report("report", cl::desc("Write the compile report"),
                             cl::value_desc("r.json"), cl::cat(category));
+cl::opt<std::string>
+    plan("plan", cl::ValueOptional,
+         cl::desc("Print where every node of the model runs, in what "
+                  "precision, why, and its share of the predicted time: text "
+                  "(a table; the default form) or json (and nothing else)"),
+         cl::value_desc("form"), cl::cat(category));
 cl::opt<bool> quiet("quiet", cl::desc("Print errors only"), cl::cat(category));
 
+bool wantsPlan() { return plan.getNumOccurrences() > 0; }
+
 int fail(const std::string &message) {
-  std::fprintf(stderr, "error: %s\n", message.c_str());
+  for (llvm::StringRef line : llvm::split(message, '\n'))
+    std::fprintf(stderr, "error: %s\n", line.str().c_str());
   return 1;
 }
 
@@ -123,6 +133,15 @@ bool setOptions(const SharedOptions &shared, cim::CompileOptions &options,
   if (!phase) {
     error = "--emit: unknown phase '" + emit + "'; use " +
             cim::phaseNames(cim::Phase::Program);
+    return false;
+  }
+  if (wantsPlan() && plan != "" && plan != "text" && plan != "json") {
+    error = "--plan: unknown form '" + plan + "'; use text or json";
+    return false;
+  }
+  if (wantsPlan() && *phase != cim::Phase::Program) {
+    error = "--plan: a program is needed, which --emit " + emit +
+            " does not make; leave one of them out";
     return false;
   }
   options.stopAfter = *phase;
@@ -201,6 +220,8 @@ int writeReport(const cim::CompileResult &result) {
                              {"predicted_cycles", layer.predictedCycles},
                              {"schedule", layer.schedule}});
     json["layers"] = std::move(layers);
+    if (result.plan)
+      json["plan"] = cim::toJson(*result.plan);
   }
   std::error_code code;
   llvm::ToolOutputFile file(report, code, llvm::sys::fs::OF_Text);
@@ -226,6 +247,15 @@ void printSummary(const cim::CompileResult &result, const std::string &path) {
               static_cast<double>(result.peakRssBytes) / (1 << 30));
   for (const std::string &remark : result.remarks)
     std::printf("remark: %s\n", remark.c_str());
+}
+
+void printPlan(const cim::Plan &made) {
+  std::string text;
+  if (plan == "json")
+    text = llvm::formatv("{0:2}\n", llvm::json::Value(cim::toJson(made))).str();
+  else
+    text = cim::toText(made);
+  std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
 } // namespace
@@ -255,6 +285,9 @@ int main(int argc, char **argv) {
       cim::compileFile(input, options, context, error);
   if (failed(result))
     return fail(error);
+  if (wantsPlan() && !result->plan)
+    return fail(input + ": instructions alone have no plan; compile the model "
+                        "or an earlier phase, or leave --plan out");
   if (options.stopAfter != cim::Phase::Program) {
     if (int code = writeIr(*result->module))
       return code;
@@ -268,8 +301,10 @@ int main(int argc, char **argv) {
     absl::Status written = cim::writeProgram(*result->program, path);
     if (!written.ok())
       return fail(std::string(written.message()));
-    if (!quiet)
+    if (!quiet && plan != "json")
       printSummary(*result, path);
+    if (wantsPlan())
+      printPlan(*result->plan);
     if (std::fflush(stdout) != 0 || std::ferror(stdout))
       return fail(std::string("standard output: cannot write: ") +
                   std::strerror(errno));

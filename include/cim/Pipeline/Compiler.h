@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cim/Import/ONNX.h"
+#include "cim/Pipeline/Plan.h"
 #include "cim/Program/Program.h"
 #include "cim/Quant/Quantize.h"
 #include "cim/Schedule/Passes.h"
@@ -49,6 +50,9 @@ struct CompileOptions {
   ScheduleOptions schedule;
   SplitOptions split;
   bool reroll = true; ///< Compress streams into loops.
+  /// Where the plan may not lead: a node that meets one of these is an error,
+  /// and there is no program.
+  std::vector<StrictCondition> strict;
   /// Named calibration arrays: leading dimension is the number of samples.
   std::map<std::string, std::vector<NpyArray>> calibration;
   size_t maxCalibrationSamples = 512;
@@ -65,6 +69,7 @@ struct CompileResult {
   mlir::OwningOpRef<mlir::ModuleOp>
       module; ///< As of the last phase but Program.
   std::optional<Program> program;
+  std::optional<Plan> plan; ///< With `program`, but not of phase isa.
   std::vector<std::pair<std::string, double>> seconds; ///< Per phase.
   uint64_t peakRssBytes = 0;
   std::vector<std::string> remarks;
@@ -75,7 +80,8 @@ void prepareContext(mlir::MLIRContext &context);
 
 /// Compiles a model file: .onnx, .onnxtxt, or the text/bytecode of any phase,
 /// which is continued from there. On failure `error` is one line for the user:
-/// node or file, what, limit, what to do.
+/// node or file, what, limit, what to do (of CompileOptions::strict: a line per
+/// node).
 mlir::FailureOr<CompileResult> compileFile(llvm::StringRef path,
                                            const CompileOptions &options,
                                            mlir::MLIRContext &context,
