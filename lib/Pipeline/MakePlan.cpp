@@ -217,6 +217,8 @@ private:
 };
 
 void PlanMaker::readEngines() {
+  // By location first: there are many more instructions.
+  std::vector<std::vector<OpEngine>> ofLocation(program.locations.size());
   for (const Stage *stage : {&program.load, &program.run})
     for (const Queue &queue : stage->queues)
       for (const Instruction &inst : queue.instructions) {
@@ -224,11 +226,12 @@ void PlanMaker::readEngines() {
                           : queue.engine == Engine::Vec  ? OpEngine::Vector
                           : queue.engine == Engine::Ctrl ? OpEngine::Control
                                                          : OpEngine::Dma;
-        std::vector<OpEngine> &list =
-            engines[program.locations[inst.loc].layer];
-        if (!llvm::is_contained(list, engine))
-          list.push_back(engine);
+        if (!llvm::is_contained(ofLocation[inst.loc], engine))
+          ofLocation[inst.loc].push_back(engine);
       }
+  for (auto [location, list] : llvm::zip_equal(program.locations, ofLocation))
+    if (!list.empty())
+      llvm::append_range(engines[location.layer], list);
 }
 
 /// Lowering may find nothing to execute, or nothing but copies.
