@@ -381,7 +381,8 @@ void Lowering::placeResult(linalg::GenericOp op, int64_t i, bool readsOld) {
     view = viewOf(init);
   else
     view = allocate(op.getResult(i), layer);
-  if (readsOld && view.buffer != viewOf(init).buffer)
+  // Both may be parts of one buffer, of a concatenation.
+  if (readsOld && !samePlace(view, viewOf(init)))
     copy(viewOf(init), view);
   setView(op.getResult(i), view);
 }
@@ -495,7 +496,7 @@ LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
     for (auto [init, result] :
          llvm::zip_equal(op.getDpsInits(), op.getResults())) {
       View view = allocate(result, layer);
-      if (view.buffer != viewOf(init).buffer)
+      if (!samePlace(view, viewOf(init)))
         copy(viewOf(init), view);
       setView(result, view);
     }
