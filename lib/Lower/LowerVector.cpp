@@ -305,7 +305,7 @@ static int64_t elementsPerFetch(linalg::GenericOp op, const View &table,
                                 const View &result) {
   auto yield = cast<linalg::YieldOp>(op.getBody()->getTerminator());
   auto extract = yield->getOperand(0).getDefiningOp<tensor::ExtractOp>();
-  int64_t elem = table.elemBytes, inner = op.getNumLoops() - 1;
+  int64_t elem = table.elemBytes, loops = op.getNumLoops(), inner = loops - 1;
   if (op.getNumResults() != 1 || !extract || extract.getIndices().empty() ||
       inner < 0 || elem >= 8 ||
       op.getIteratorTypesArray()[inner] != utils::IteratorType::parallel ||

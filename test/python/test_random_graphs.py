@@ -61,6 +61,13 @@ def test_update_of_a_part_of_a_concatenation():
     check(nodes, {"x": normal(1, 5, 2, 5)}, ["y"], constants, opset=18)
 
 
+def test_gather_of_one_element():
+    """A nest without loops, that looks a single byte up."""
+    node = helper.make_node("Gather", ["x", "at"], ["y"], "gather")
+    x = np.arange(15, dtype=np.uint8)
+    check([node], {"x": x, "at": np.array(-3, np.int32)}, ["y"])
+
+
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "LpPool"])
 def test_window_beyond_a_small_input(op):
     """ceil_mode: one window, cut where the input ends."""
