@@ -305,7 +305,7 @@ static int64_t elementsPerFetch(linalg::GenericOp op, const View &table,
                                 const View &result) {
   auto yield = cast<linalg::YieldOp>(op.getBody()->getTerminator());
   auto extract = yield->getOperand(0).getDefiningOp<tensor::ExtractOp>();
-  int64_t elem = table.elemBytes, inner = op.getNumLoops() - 1;
+  int64_t elem = table.elemBytes, loops = op.getNumLoops(), inner = loops - 1;
   if (op.getNumResults() != 1 || !extract || extract.getIndices().empty() ||
       inner < 0 || elem >= 8 ||
       op.getIteratorTypesArray()[inner] != utils::IteratorType::parallel ||
@@ -381,7 +381,8 @@ void Lowering::placeResult(linalg::GenericOp op, int64_t i, bool readsOld) {
     view = viewOf(init);
   else
     view = allocate(op.getResult(i), layer);
-  if (readsOld && view.buffer != viewOf(init).buffer)
+  // Both may be parts of one buffer, of a concatenation.
+  if (readsOld && !samePlace(view, viewOf(init)))
     copy(viewOf(init), view);
   setView(op.getResult(i), view);
 }
@@ -495,7 +496,7 @@ LogicalResult Lowering::lowerGeneric(linalg::GenericOp op) {
     for (auto [init, result] :
          llvm::zip_equal(op.getDpsInits(), op.getResults())) {
       View view = allocate(result, layer);
-      if (view.buffer != viewOf(init).buffer)
+      if (!samePlace(view, viewOf(init)))
         copy(viewOf(init), view);
       setView(result, view);
     }

@@ -107,15 +107,20 @@ std::unique_ptr<Pass> createFuseElementwisePass() {
   return std::make_unique<FuseElementwisePass>();
 }
 
+std::unique_ptr<Pass> createCanonicalizePass() {
+  return createCanonicalizerPass(
+      GreedyRewriteConfig(), {"(anonymous namespace)::FoldInsertPadIntoFill"});
+}
+
 void buildNormalizePipeline(OpPassManager &pm) {
   pm.addPass(createExpandNarrowTypesPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizePass());
   pm.addPass(createCSEPass());
   pm.addPass(createFoldConstantsPass());
   pm.addPass(createFoldScalesPass());
   pm.addPass(createFuseElementwisePass());
   pm.addPass(createReplaceDivisionsPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizePass());
   pm.addPass(createCSEPass());
   pm.addPass(std::make_unique<SetPhasePass>());
 }

@@ -175,7 +175,7 @@ LogicalResult Compiler::continueFrom(Phase done) {
           pm.addPass(createExpandFloatMacsPass());
           if (options.split.fuse)
             pm.addPass(createFuseElementwisePass());
-          pm.addPass(createCanonicalizerPass());
+          pm.addPass(createCanonicalizePass());
           pm.addPass(createCSEPass());
           pm.addPass(createSplitKernelsPass());
           pm.addPass(createSplitPass(options.split));

@@ -22,6 +22,10 @@ std::unique_ptr<mlir::Pass> createFoldScalesPass();
 /// Fuses chains of elementwise generics into one, within the limits of a vector
 /// kernel (device.md D4.7); never duplicates work.
 std::unique_ptr<mlir::Pass> createFuseElementwisePass();
+/// MLIR's canonicalization without the pattern that moves the padding of an
+/// inserted slice into the destination: it ignores the strides of the insertion
+/// (the zeros between elements of a transposed convolution).
+std::unique_ptr<mlir::Pass> createCanonicalizePass();
 /// Divisions by constants become multiplications by reciprocals: always for
 /// powers of two (exact), else (f32, f64) where the quotient only meets
 /// arithmetic, elementary functions and products.

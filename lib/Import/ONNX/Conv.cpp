@@ -290,7 +290,9 @@ FailureOr<Window> readTransposedWindow(NodeBinder &n) {
     int64_t begin = (*pads)[d], end = (*pads)[rank + d];
     int64_t out = full - begin - end;
     if ((*wanted)[d] > 0 || isSame) {
-      out = (*wanted)[d] > 0 ? (*wanted)[d] : w.input[d] * w.strides[d];
+      // SAME never pads by less than nothing (strides beyond the kernel).
+      out = (*wanted)[d] > 0 ? (*wanted)[d]
+                             : std::min(full, w.input[d] * w.strides[d]);
       int64_t total = std::max<int64_t>(0, full - out);
       // Without auto_pad the bigger half of an odd total goes first.
       begin = isUpper ? total / 2 : total - total / 2;

@@ -409,6 +409,25 @@ static ValueInfo toValueInfo(const cim_onnx::ValueInfoProto &proto) {
   return info;
 }
 
+/// Whether a node of the graph, or of its subgraphs, or a result needs `name`.
+static bool isRead(const cim_onnx::GraphProto &proto, const std::string &name) {
+  for (const auto &output : proto.output())
+    if (output.name() == name)
+      return true;
+  for (const auto &node : proto.node()) {
+    if (llvm::is_contained(node.input(), name))
+      return true;
+    for (const auto &attribute : node.attribute()) {
+      if (attribute.has_g() && isRead(attribute.g(), name))
+        return true;
+      for (const auto &graph : attribute.graphs())
+        if (isRead(graph, name))
+          return true;
+    }
+  }
+  return false;
+}
+
 Graph toGraph(cim_onnx::GraphProto &proto) {
   Graph graph;
   graph.name = proto.name();
@@ -425,7 +444,9 @@ Graph toGraph(cim_onnx::GraphProto &proto) {
   for (const auto &value : graph.outputs)
     graph.inferred[value.name] = value;
   for (auto &tensor : *proto.mutable_initializer())
-    graph.initializers.push_back(toTensor(tensor, true));
+    if (tensor.data_type() != TensorProto::STRING ||
+        isRead(proto, tensor.name()))
+      graph.initializers.push_back(toTensor(tensor, true));
   size_t index = 0;
   for (auto &node : *proto.mutable_node())
     graph.nodes.push_back(toNode(node, index++));

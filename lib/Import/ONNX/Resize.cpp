@@ -32,33 +32,36 @@ struct Dimension {
   double roiStart = 0, roiEnd = 1;
 };
 
-/// Coordinate in the input of output position `x`.
-double sourceCoordinate(const ResizeSpec &spec, const Dimension &d, int64_t x) {
+/// Coordinate in the input of output position `at`. Where the coordinate is
+/// rounded (mode nearest) Real is float, which is what other runtimes compute
+/// in: results between two elements then fall to the same side.
+template <typename Real>
+Real sourceCoordinate(const ResizeSpec &spec, const Dimension &d, int64_t at) {
   const std::string &mode = spec.coordinates;
-  double in = d.in, out = d.out;
+  Real in = d.in, out = d.out, x = at, scale = d.scale, half = 0.5;
   if (mode == "asymmetric")
-    return x / d.scale;
+    return x / scale;
   // With scales, the resized length is not rounded.
-  double resized = d.scale * in;
+  Real resized = d.scale * d.in;
   if (mode == "align_corners")
     return resized == 1 ? 0 : x * (in - 1) / (resized - 1);
   if (mode == "pytorch_half_pixel")
-    return d.out == 1 ? 0 : (x + 0.5) / d.scale - 0.5;
+    return d.out == 1 ? 0 : (x + half) / scale - half;
   if (mode == "tf_half_pixel_for_nn")
-    return (x + 0.5) / d.scale;
+    return (x + half) / scale;
   if (mode == "half_pixel_symmetric") {
     // The output may be shorter than in * scale: keep the centres together.
-    double adjustment = out / resized;
-    double offset = in / 2 * (1 - adjustment);
-    return offset + (x + 0.5) / d.scale - 0.5;
+    Real adjustment = out / resized;
+    Real offset = in / 2 * (1 - adjustment);
+    return offset + (x + half) / scale - half;
   }
   if (mode == "tf_crop_and_resize") {
+    Real start = d.roiStart, end = d.roiEnd;
     if (d.out == 1)
-      return 0.5 * (d.roiStart + d.roiEnd) * (in - 1);
-    return d.roiStart * (in - 1) +
-           x * (d.roiEnd - d.roiStart) * (in - 1) / (out - 1);
+      return half * (start + end) * (in - 1);
+    return start * (in - 1) + x * (end - start) * (in - 1) / (out - 1);
   }
-  return (x + 0.5) / d.scale - 0.5;
+  return (x + half) / scale - half;
 }
 
 int64_t nearestIndex(const ResizeSpec &spec, double x) {
@@ -66,9 +69,12 @@ int64_t nearestIndex(const ResizeSpec &spec, double x) {
     return static_cast<int64_t>(std::floor(x));
   if (spec.nearest == "ceil")
     return static_cast<int64_t>(std::ceil(x));
-  if (spec.nearest == "round_prefer_ceil")
-    return static_cast<int64_t>(std::floor(x + 0.5));
-  return static_cast<int64_t>(std::ceil(x - 0.5));
+  // Half way but for the rounding of `x` (a float) is half way.
+  double down = std::floor(x), over = x - down;
+  if (std::fabs(over - 0.5) <= std::ldexp(std::max(1.0, std::fabs(x)), -21))
+    over = 0.5;
+  bool isUp = spec.nearest == "round_prefer_ceil" ? over >= 0.5 : over > 0.5;
+  return static_cast<int64_t>(down) + (isUp ? 1 : 0);
 }
 
 double cubicWeight(double a, double x) {
@@ -87,7 +93,7 @@ struct Taps {
 };
 
 Taps makeTaps(const ResizeSpec &spec, const Dimension &d, int64_t x) {
-  double source = sourceCoordinate(spec, d, x);
+  double source = sourceCoordinate<double>(spec, d, x);
   bool isCubic = spec.mode == "cubic";
   // When shrinking with antialias the filter is stretched.
   double stretch = spec.antialias && d.scale < 1 ? 1 / d.scale : 1;
@@ -118,7 +124,7 @@ Value nearest(NodeBinder &n, Value x, int64_t axis, const ResizeSpec &spec,
   Emitter &e = n.e;
   std::vector<int64_t> table;
   for (int64_t i = 0; i < d.out; ++i) {
-    double source = sourceCoordinate(spec, d, i);
+    double source = sourceCoordinate<float>(spec, d, i);
     table.push_back(
         std::clamp<int64_t>(nearestIndex(spec, source), 0, d.in - 1));
   }
@@ -192,7 +198,7 @@ Value extrapolate(NodeBinder &n, Value y, int64_t axis, const ResizeSpec &spec,
                   const Dimension &d) {
   std::vector<int64_t> isOutside;
   for (int64_t i = 0; i < d.out; ++i) {
-    double source = sourceCoordinate(spec, d, i);
+    double source = sourceCoordinate<double>(spec, d, i);
     isOutside.push_back(source < 0 || source > d.in - 1);
   }
   if (!llvm::is_contained(isOutside, 1))

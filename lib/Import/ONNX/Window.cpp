@@ -85,6 +85,10 @@ FailureOr<Window> readWindow(NodeBinder &n, ArrayRef<int64_t> kernel,
   bool isSame = StringRef(n.stringAttr("auto_pad", "")).starts_with("SAME");
   for (size_t d = 0; d < rank; ++d) {
     int64_t span = w.input[d] + w.padBegin[d] + w.padEnd[d] - w.extent(d);
+    if (span < 0 && ceilMode && !isSame && span > -w.strides[d]) {
+      w.output.push_back(1); // One window, cut at the end.
+      continue;
+    }
     if (span < 0)
       return n.fail("the kernel is bigger than the padded input",
                     "dimension " + Twine(d) + ", input " + Twine(w.input[d]) +
