@@ -18,13 +18,16 @@ from ._cim import (
     __version__,
     targets,
 )
+from ._compare import Comparison, LayerError, compare
 from ._compile import compile, interpret, phases
 from ._profile import Profile
 from ._program import Program, SourceRange, load
 
 __all__ = [
+    "Comparison",
     "CompileError",
     "Error",
+    "LayerError",
     "LoadError",
     "Profile",
     "Program",
@@ -33,6 +36,7 @@ __all__ = [
     "Target",
     "TensorInfo",
     "__version__",
+    "compare",
     "compile",
     "interpret",
     "load",

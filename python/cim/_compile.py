@@ -42,16 +42,8 @@ def compile(
     {options}
     Raises CompileError with one line that says what is wrong and what to do.
     """
-    arguments = {"options": _options({"quantize": quantize, **options})}
-    arguments.update(_model(model, external_data))
-    for name, value in (("calibration", calibration), ("bind", bind)):
-        if isinstance(value, (str, os.PathLike)):
-            path = os.path.abspath(os.fspath(value))
-            arguments["options"].append((name, path))
-        else:
-            arguments.update(_arrays(name, value))
-    spec = _target(target)
-    made = _cim.compile(spec, arguments)
+    origin = request(model, target, quantize, calibration, bind, external_data, options)
+    made = _cim.compile(*origin)
     facts = {
         "compile": {
             **made["seconds"],
@@ -60,7 +52,21 @@ def compile(
         },
         "remarks": made["remarks"],
     }
-    return Program(_cim.Program.parse(made["program"]), facts, (spec, arguments))
+    return Program(_cim.Program.parse(made["program"]), facts, origin)
+
+
+def request(model, target, quantize, calibration, bind, external_data, options):
+    """Arguments of compile as the extension module takes them: target and a
+    dictionary."""
+    arguments = {"options": _options({"quantize": quantize, **options})}
+    arguments.update(_model(model, external_data))
+    for name, value in (("calibration", calibration), ("bind", bind)):
+        if isinstance(value, (str, os.PathLike)):
+            path = os.path.abspath(os.fspath(value))
+            arguments["options"].append((name, path))
+        else:
+            arguments.update(_arrays(name, value))
+    return _target(target), arguments
 
 
 class _Option:

@@ -77,6 +77,33 @@ absl::StatusOr<std::string> disassemble(const Program &program,
 absl::StatusOr<std::vector<std::pair<std::string, Array>>>
 interpret(std::string_view text, const NamedArrays &inputs);
 
+/// A tensor that the body of @main computes, or one of its arguments.
+struct ValueFacts {
+  int64_t id = 0;                 ///< The same for the same text.
+  std::vector<std::string> nodes; ///< Sources its location names.
+  /// "input", "quantize" (nothing but a conversion to a quantized type), "move"
+  /// (elements at other places), or the op's name without dialect.
+  std::string op;
+  std::string format; ///< Of a MAC: w8a8 ..., bfp16, fp16 or f32; else empty.
+  std::string type;   ///< As MLIR prints it.
+  std::vector<int64_t> shape;
+  bool isFloat = false; ///< f16, bf16, f32 or f64.
+  /// Of a quantized type: value = (stored - zero) * scale, stored from low to
+  /// high. Scale 0: not quantized.
+  double scale = 0;
+  int64_t zero = 0, low = 0, high = 0;
+};
+absl::StatusOr<std::vector<ValueFacts>> values(std::string_view text);
+
+/// The text with the values `results` as further results of @main, named "#id",
+/// and the values `cuts` (of ops, not arguments) also replaced: whatever reads
+/// one of them reads a new argument "#id" of the same type instead. An op that
+/// only quantizes a cut value and is cut itself still reads what was computed.
+/// Nothing else changes.
+absl::StatusOr<std::string> expose(std::string_view text,
+                                   const std::vector<int64_t> &results,
+                                   const std::vector<int64_t> &cuts);
+
 } // namespace cim::python
 
 #endif // CIM_PYTHON_COMPILE_H

@@ -542,6 +542,21 @@ py::dict interpret(const std::string &text,
   return result;
 }
 
+py::list values(const std::string &text) {
+  py::list result;
+  for (const auto &value : take(errors.compile, cim::python::values(text)))
+    result.append(py::make_tuple(value.id, value.nodes, value.op, value.format,
+                                 value.type, py::tuple(py::cast(value.shape)),
+                                 value.isFloat, value.scale, value.zero,
+                                 value.low, value.high));
+  return result;
+}
+
+std::string expose(const std::string &text, const std::vector<int64_t> &results,
+                   const std::vector<int64_t> &cuts) {
+  return take(errors.compile, cim::python::expose(text, results, cuts));
+}
+
 PyObject *newError(py::module_ &m, const char *name, const char *doc,
                    PyObject *base) {
   std::string full = std::string("cim.") + name;
@@ -580,5 +595,7 @@ PYBIND11_MODULE(_cim, m) {
         "Per option of the compiler: flag, argument, kind, default, form, "
         "help.");
   m.def("interpret", &interpret);
+  m.def("values", &values, "The fields of ValueFacts, per value.");
+  m.def("expose", &expose);
   m.def("phases", &cim::python::phases);
 }
