@@ -24,6 +24,20 @@ from ._plan import Plan, PlanNode
 from ._profile import Profile
 from ._program import Program, SourceRange, load
 
+
+def __getattr__(name):
+    # These need the package onnx; the rest does not.
+    if name in ("Reduction", "reduce"):
+        from . import _reduce
+
+        return getattr(_reduce, name)
+    if name == "failures":
+        import importlib
+
+        return importlib.import_module(".failures", __name__)
+    raise AttributeError(f"module 'cim' has no attribute {name!r}")
+
+
 __all__ = [
     "Comparison",
     "CompileError",

@@ -273,9 +273,9 @@ def _float_layers(texts, inputs):
                 row.nodes,
                 row.op,
                 row.format,
-                _error(got, wanted),
-                _error(own, wanted),
-                _count_different(got, wanted),
+                error_of(got, wanted),
+                error_of(own, wanted),
+                count_different(got, wanted),
                 wanted.size,
             )
         )
@@ -418,9 +418,9 @@ def _bits(name, value, stored, got, wanted):
         tuple(value.nodes),
         value.op,
         stored,
-        _error(_real(got, value), _real(wanted, value)),
+        error_of(_real(got, value), _real(wanted, value)),
         None,
-        _count_different(got, wanted),
+        count_different(got, wanted),
         wanted.size,
     )
 
@@ -447,12 +447,12 @@ def _values(text):
 def _inputs(text, inputs, calibration, bind):
     if inputs is not None:
         if isinstance(inputs, (str, os.PathLike)):
-            inputs = _load(inputs)
+            inputs = load_arrays(inputs)
         return named_arrays(inputs, RunError)
     arguments = [v for v in _values(text) if v.op == "input"]
     if calibration is not None:
         if isinstance(calibration, (str, os.PathLike)):
-            calibration = _load(calibration)
+            calibration = load_arrays(calibration)
         arrays = named_arrays(calibration, CompileError, "calibration")
         return {
             value.nodes[0]: arrays[value.nodes[0]][: _SAMPLES * value.shape[0]]
@@ -476,7 +476,7 @@ def _random(random, value):
     return np.asarray(array, dtype=_KINDS[value.type])
 
 
-def _load(path):
+def load_arrays(path):
     """Arrays of an .npz file, or of the first of a folder."""
     path = Path(path)
     if path.is_dir():
@@ -493,7 +493,8 @@ def _load(path):
         raise RunError(f"{path}: not an .npz file of arrays ({problem})") from None
 
 
-def _error(got, wanted):
+def error_of(got, wanted):
+    """The Error of one array against another."""
     got, wanted = (np.asarray(a, dtype=np.float64).ravel() for a in (got, wanted))
     if got.shape != wanted.shape:
         return Error(np.inf, np.inf, 0.0)
@@ -513,7 +514,7 @@ def _error(got, wanted):
     return Error(float(size / norm) if norm else np.inf, float(largest), cosine)
 
 
-def _count_different(got, wanted):
+def count_different(got, wanted):
     """Elements that are not the same bits; all NaN are the same (numerics F7)."""
     if got.shape != wanted.shape or got.dtype != wanted.dtype:
         return wanted.size

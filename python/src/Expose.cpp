@@ -61,8 +61,8 @@ private:
 absl::Status Body::parse(std::string_view text) {
   module = parseSourceString<ModuleOp>({text.data(), text.size()}, &context);
   if (!module)
-    return invalidArgument(
-        error.empty() ? "the text cannot be read as MLIR" : error);
+    return invalidArgument(error.empty() ? "the text cannot be read as MLIR"
+                                         : error);
   function = module->lookupSymbol<func::FuncOp>("main");
   if (!function || !llvm::hasSingleElement(function.getBody()))
     return invalidArgument("the module has no function @main of one block; "
@@ -109,7 +109,8 @@ bool onlyQuantizes(mlir::Operation *op) {
          cast.getOperand() == body.getArgument(0);
 }
 
-absl::Status Body::cut(int64_t id, const llvm::DenseSet<mlir::Value> &cutValues) {
+absl::Status Body::cut(int64_t id,
+                       const llvm::DenseSet<mlir::Value> &cutValues) {
   CIM_ASSIGN_OR_RETURN(Value from, value(id));
   if (isa<BlockArgument>(from))
     return invalidArgument("value ", id, ": is an argument already");
@@ -192,7 +193,8 @@ ValueFacts describe(Value value, int64_t id) {
   Type element = type.getElementType();
   llvm::raw_string_ostream(facts.type) << element;
   facts.shape = type.getShape().vec();
-  facts.isFloat = isa<FloatType>(element) && element.getIntOrFloatBitWidth() > 8;
+  facts.isFloat =
+      isa<FloatType>(element) && element.getIntOrFloatBitWidth() > 8;
   if (auto quantized = dyn_cast<quant::UniformQuantizedType>(element)) {
     facts.scale = quantized.getScale();
     facts.zero = quantized.getZeroPoint();

@@ -1,6 +1,6 @@
 # Part of cim-compiler, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""cim.compare names the layer that is wrong."""
+"""cim.compare names the layer that is wrong, cim.reduce what a failure needs."""
 
 import json
 import os
@@ -12,9 +12,11 @@ from pathlib import Path
 import cim
 import numpy as np
 import onnx
+import onnx.utils
 import pytest
 from cim import _compare
 from conftest import DATA
+from onnx import TensorProto, helper
 
 
 def run_cim(*arguments, cwd):
@@ -156,3 +158,110 @@ def test_mistakes(model, samples):
         cim.compare(model, {})
     with pytest.raises(TypeError, match="unexpected keyword"):
         cim.compare(model, colour="red")
+
+
+def long_model():
+    """A chain of 30 nodes, the 20th of an unknown kind: x float32 [4, 12, 6]."""
+    nodes = []
+    for i in range(30):
+        kind, domain = ["Relu", "Tanh", "Abs"][i % 3], ""
+        if i == 19:
+            kind, domain = "Odd", "my.own"
+        name = f"n{i}"
+        node = helper.make_node(kind, [f"v{i}"], [f"v{i + 1}"], name, domain=domain)
+        nodes.append(node)
+    shape = [4, 12, 6]
+    graph = helper.make_graph(
+        nodes,
+        "long",
+        [helper.make_tensor_value_info("v0", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("v30", TensorProto.FLOAT, shape)],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("my.own", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def test_reduces_to_the_node_that_fails():
+    model = long_model()
+    with pytest.raises(cim.CompileError, match="Odd"):
+        cim.compile(model)
+    found = cim.reduce(model, cim.failures.same_error(model))
+    assert [node.name for node in found.model.graph.node] == ["n19"]
+    assert found.nodes == (30, 1)
+    assert found.tests < 60
+    assert list(found.inputs) == ["v19"]
+    with pytest.raises(cim.CompileError, match="Odd"):
+        cim.compile(found.model)
+
+
+def test_reduced_inputs_have_the_values_they_had(model, samples):
+    x = {"x": samples[:1]}
+
+    def fails(part, inputs):
+        # Not smaller than the values that are compared below.
+        names = [node.name for node in part.graph.node]
+        return "second" in names and inputs.get("r1", np.zeros(1024)).size == 1024
+
+    found = cim.reduce(model, fails, x)
+    assert [node.name for node in found.model.graph.node] == ["second"]
+    known = onnx.shape_inference.infer_shapes(model)
+    cut = onnx.utils.Extractor(known).extract_model(["x"], ["r1"])
+    wanted = cim.compile(cut).run(x)["r1"]
+    np.testing.assert_allclose(found.inputs["r1"], wanted, rtol=1e-4, atol=1e-5)
+    program = cim.compile(found.model)
+    assert program.run(found.inputs)["c2"].shape == (1, 16, 8, 8)
+
+
+def test_sizes_become_small(model):
+    def fails(part, inputs):
+        try:
+            cim.compile(part)
+        except cim.CompileError:
+            return False
+        return any(node.op_type == "Conv" for node in part.graph.node)
+
+    found = cim.reduce(model, fails)
+    assert len(found.model.graph.node) == 1
+    assert sum(value.size for value in found.inputs.values()) < 200
+
+
+def test_inaccurate_layers_are_found(model, samples):
+    fails = cim.failures.inaccurate(0.03, quantize="int8", layers={"second": "w4"})
+    found = cim.reduce(model, fails, {"x": samples[:1]})
+    assert "second" in [node.name for node in found.model.graph.node]
+    assert found.nodes[1] <= 2
+
+
+def test_a_model_that_does_not_fail_is_said(model):
+    with pytest.raises(cim.CompileError, match="does not fail in the way"):
+        cim.reduce(model, cim.failures.differs())
+    with pytest.raises(cim.CompileError, match="it compiles"):
+        cim.failures.same_error(model)
+    with pytest.raises(cim.CompileError, match="names no model"):
+        cim.failures.command("true")
+
+
+def test_reduce_command(tmp_path):
+    onnx.save(long_model(), tmp_path / "m.onnx")
+    done = run_cim("reduce", "m.onnx", "-o", "r.onnx", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 of 30 nodes after")
+    assert len(onnx.load(tmp_path / "r.onnx").graph.node) == 1
+    # A command of one's own; grep looks into the file.
+    flags = ["--test", "grep -q Tanh {}", "-o", "s.onnx"]
+    done = run_cim("reduce", "m.onnx", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [n.op_type for n in onnx.load(tmp_path / "s.onnx").graph.node] == ["Tanh"]
+    assert "again: grep -q Tanh s.onnx" in done.stdout
+
+
+def test_the_package_does_not_need_onnx():
+    code = "import sys; sys.modules['onnx'] = None; import cim; cim.reduce"
+    package = str(Path(cim.__file__).parent.parent.absolute())
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": package},
+        capture_output=True,
+        text=True,
+    )
+    assert "package onnx is not installed" in done.stderr
