@@ -93,7 +93,9 @@ def inaccurate(tolerance, **options):
             got = program.run(inputs)
         except Error:
             return False
-        return any(error_of(got[n], wanted[n]).relative > tolerance for n in wanted if n in got)
+        return any(
+            error_of(got[n], wanted[n]).relative > tolerance for n in wanted if n in got
+        )
 
     return fails
 
