@@ -84,6 +84,7 @@ private:
   LogicalResult runSelectOp(Operation &op);
   FailureOr<TensorValue> runMacOp(Operation &op);
   FailureOr<TensorValue> reshape(Operation &op);
+  FailureOr<std::vector<TensorValue>> getAll(ValueRange list);
   FailureOr<TensorValue> concatenate(tensor::ConcatOp op);
   FailureOr<TensorValue> insert(tensor::InsertSliceOp op);
   FailureOr<Access> inputAccess(linalg::GenericOp op, OpOperand &operand,
@@ -290,15 +291,22 @@ FailureOr<TensorValue> Frame::reshape(Operation &op) {
   return value;
 }
 
-FailureOr<TensorValue> Frame::concatenate(tensor::ConcatOp op) {
-  std::vector<TensorValue> parts;
-  for (Value input : op.getInputs()) {
-    FailureOr<TensorValue> part = get(input);
-    if (failed(part))
+FailureOr<std::vector<TensorValue>> Frame::getAll(ValueRange list) {
+  std::vector<TensorValue> values;
+  for (Value value : list) {
+    FailureOr<TensorValue> one = get(value);
+    if (failed(one))
       return failure();
-    parts.push_back(std::move(*part));
+    values.push_back(std::move(*one));
   }
-  return concat(op, parts);
+  return values;
+}
+
+FailureOr<TensorValue> Frame::concatenate(tensor::ConcatOp op) {
+  FailureOr<std::vector<TensorValue>> parts = getAll(op.getInputs());
+  if (failed(parts))
+    return failure();
+  return concat(op, *parts);
 }
 
 FailureOr<TensorValue> Frame::insert(tensor::InsertSliceOp op) {
@@ -329,14 +337,10 @@ LogicalResult Frame::runRegion(ir::RegionOp op) {
 }
 
 LogicalResult Frame::runSelectOp(Operation &op) {
-  std::vector<TensorValue> operands;
-  for (Value operand : op.getOperands()) {
-    FailureOr<TensorValue> value = get(operand);
-    if (failed(value))
-      return failure();
-    operands.push_back(std::move(*value));
-  }
-  FailureOr<std::vector<TensorValue>> results = runSelect(&op, operands);
+  FailureOr<std::vector<TensorValue>> operands = getAll(op.getOperands());
+  if (failed(operands))
+    return failure();
+  FailureOr<std::vector<TensorValue>> results = runSelect(&op, *operands);
   if (failed(results))
     return failure();
   for (auto [name, value] : llvm::zip_equal(op.getResults(), *results))

@@ -20,6 +20,26 @@ static std::string shapeText(ArrayRef<int64_t> shape) {
          "]";
 }
 
+/// Hands every array of an .npz file to `take`. On failure `error` is one line.
+static bool
+forEachArray(const std::string &path, std::string &error,
+             llvm::function_ref<void(const std::string &, NpyArray)> take) {
+  absl::StatusOr<NpzFile> npz = NpzFile::open(path);
+  if (!npz.ok()) {
+    error = std::string(npz.status().message());
+    return false;
+  }
+  for (const std::string &name : npz->names()) {
+    absl::StatusOr<NpyArray> array = npz->read(name);
+    if (!array.ok()) {
+      error = std::string(array.status().message());
+      return false;
+    }
+    take(name, std::move(*array));
+  }
+  return true;
+}
+
 bool loadCalibration(const std::string &path, CompileOptions &options,
                      std::string &error) {
   std::vector<std::string> files;
@@ -39,39 +59,22 @@ bool loadCalibration(const std::string &path, CompileOptions &options,
     files.push_back(path);
   }
   for (const std::string &file : files) {
-    absl::StatusOr<NpzFile> npz = NpzFile::open(file);
-    if (!npz.ok()) {
-      error = std::string(npz.status().message());
+    bool read =
+        forEachArray(file, error, [&](const std::string &name, NpyArray array) {
+          options.calibration[name].push_back(std::move(array));
+        });
+    if (!read)
       return false;
-    }
-    for (const std::string &name : npz->names()) {
-      absl::StatusOr<NpyArray> array = npz->read(name);
-      if (!array.ok()) {
-        error = std::string(array.status().message());
-        return false;
-      }
-      options.calibration[name].push_back(std::move(*array));
-    }
   }
   return true;
 }
 
 bool loadBindings(const std::string &path, ImportOptions &options,
                   std::string &error) {
-  absl::StatusOr<NpzFile> npz = NpzFile::open(path);
-  if (!npz.ok()) {
-    error = std::string(npz.status().message());
-    return false;
-  }
-  for (const std::string &name : npz->names()) {
-    absl::StatusOr<NpyArray> array = npz->read(name);
-    if (!array.ok()) {
-      error = std::string(array.status().message());
-      return false;
-    }
-    options.bind[name] = std::move(*array);
-  }
-  return true;
+  return forEachArray(path, error,
+                      [&](const std::string &name, NpyArray array) {
+                        options.bind[name] = std::move(array);
+                      });
 }
 
 namespace {

@@ -15,6 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "examples" / "fashion_mnist"
 
 
+def run_exact(model, feeds, **options):
+    """The device's outputs, the same bits as the interpreter's."""
+    program = cim.compile(model, threads=1, **options)
+    outputs = program.run(feeds, sanitize=True)
+    expected = cim.interpret(program.ir("quantize"), feeds)
+    for name, value in outputs.items():
+        assert value.tobytes() == expected[name].tobytes(), name
+    return outputs, program
+
+
 def small_model(batch=1):
     """Convolutions with a residual, pooling and a matrix product, seeded weights;
     x float32 [batch, 3, 8, 8] to y float32 [batch, 5]."""

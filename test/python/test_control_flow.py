@@ -10,6 +10,7 @@ import cim
 import numpy as np
 import onnx
 import pytest
+from conftest import run_exact
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -19,16 +20,6 @@ onnxruntime = pytest.importorskip("onnxruntime")
 def parse(text, opset=21):
     head = f'<ir_version: 10, opset_import: ["" : {opset}]>\n'
     return onnx.parser.parse_model(head + text)
-
-
-def run(model, feeds, **options):
-    """The device's outputs, the same bits as the interpreter's."""
-    program = cim.compile(model, threads=1, **options)
-    outputs = program.run(feeds, sanitize=True)
-    expected = cim.interpret(program.ir("quantize"), feeds)
-    for name, value in outputs.items():
-        assert value.tobytes() == expected[name].tobytes(), name
-    return outputs, program
 
 
 def reference(model, feeds):
@@ -51,7 +42,7 @@ def compare(outputs, expected, tolerance=1e-5):
 
 def check(text, opset=21, tolerance=1e-5, **feeds):
     model = parse(text, opset)
-    outputs, program = run(model, feeds)
+    outputs, program = run_exact(model, feeds)
     compare(outputs, reference(model, feeds), tolerance)
     return program
 
@@ -402,7 +393,7 @@ def scan_model(**attributes):
 )
 def test_scan(attributes):
     model, feeds = scan_model(**attributes)
-    outputs, _ = run(model, feeds)
+    outputs, _ = run_exact(model, feeds)
     compare(outputs, reference(model, feeds))
 
 
@@ -438,7 +429,7 @@ def scan8_expected(s, x, lengths, reverse):
 def test_scan_of_version_8(direction):
     s, x = values(2, 3), values(2, 4, 3, seed=1)
     model = parse(SCAN8.format(lens="", name="", direction=direction), 8)
-    outputs, _ = run(model, {"s": s, "x": x})
+    outputs, _ = run_exact(model, {"s": s, "x": x})
     compare(outputs, scan8_expected(s, x, [4, 4], direction))
 
 
@@ -448,11 +439,11 @@ def test_scan_of_version_8_with_lengths(lengths):
     lengths are exact, in reverse too."""
     s, x = values(2, 3), values(2, 4, 3, seed=1)
     text = SCAN8.format(lens="int64[2] n, ", name="n", direction=0)
-    outputs, _ = run(parse(text, 8), {"s": s, "x": x, "n": np.array(lengths)})
+    outputs, _ = run_exact(parse(text, 8), {"s": s, "x": x, "n": np.array(lengths)})
     compare(outputs, scan8_expected(s, x, lengths, False))
     model = parse(SCAN8.format(lens="int64[2] n, ", name="n", direction=1), 8)
     model.graph.initializer.append(numpy_helper.from_array(np.array(lengths), "n"))
-    outputs, _ = run(model, {"s": s, "x": x})
+    outputs, _ = run_exact(model, {"s": s, "x": x})
     compare(outputs, scan8_expected(s, x, lengths, True))
 
 
@@ -480,7 +471,7 @@ def test_scan_as_a_quantized_recurrence():
         "s": np.concatenate([feeds["s"]] * 2),
         "x": np.concatenate([feeds["x"]] * 2),
     }
-    outputs, program = run(model, feeds, quantize="int8", calibration=samples)
+    outputs, program = run_exact(model, feeds, quantize="int8", calibration=samples)
     compare(outputs, reference(model, feeds), tolerance=0.03)
     text = program.ir("quantize")
     products = re.findall(r"cim\.matmul %\w+, (%\w+).*(!quant[^>]*>)", text)
@@ -511,7 +502,7 @@ def transform(x, length=None, axis=None, opset=20, **attributes):
     graph = helper.make_graph([node], "dft", [info], [out], initializers)
     opsets = [helper.make_opsetid("", opset)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    return run(model, {"x": x})[0]["y"]
+    return run_exact(model, {"x": x})[0]["y"]
 
 
 def parts(z):
@@ -590,7 +581,7 @@ def test_stft(window, onesided, kind):
         onesided,
         window == "constant",
     )
-    outputs, program = run(model, feeds)
+    outputs, program = run_exact(model, feeds)
     assert program.ir("import").count("cim.matmul") == 1
     z = signal[..., 0] if kind == "real" else signal[..., 0] + 1j * signal[..., 1]
     frames = np.stack([z[:, i : i + 16] for i in range(0, 70 - 16 + 1, 6)], 1)
@@ -602,7 +593,9 @@ def test_stft(window, onesided, kind):
 def test_quantized_stft():
     signal = values(2, 400, 1)
     model, feeds = stft_model(signal, 20, np.hanning(64).astype(np.float32))
-    outputs, _ = run(model, feeds, quantize="int8", calibration={"signal": signal})
+    outputs, _ = run_exact(
+        model, feeds, quantize="int8", calibration={"signal": signal}
+    )
     (want,) = reference(model, feeds)
     error = np.linalg.norm(outputs["y"] - want) / np.linalg.norm(want)
     assert error < 0.02
@@ -629,5 +622,5 @@ def test_mel_weights(edges):
         """
     )
     feeds = {"x": values(2, 129)}
-    outputs, _ = run(model, feeds)
+    outputs, _ = run_exact(model, feeds)
     compare(outputs, ReferenceEvaluator(model).run(None, feeds))

@@ -9,6 +9,7 @@ import re
 import cim
 import numpy as np
 import pytest
+from conftest import run_exact
 from onnx import helper, numpy_helper
 from test_random import FORMATS, SWITCHES, random_target
 
@@ -83,16 +84,6 @@ def build(op, arrays, constant, dtype=np.float32, **attributes):
     return model, feeds
 
 
-def run(model, feeds, **options):
-    """The device's outputs, the same bits as the interpreter's."""
-    program = cim.compile(model, threads=1, **options)
-    outputs = program.run(feeds, sanitize=True)
-    expected = cim.interpret(program.ir("quantize"), feeds)
-    for name, value in outputs.items():
-        assert value.tobytes() == expected[name].tobytes(), name
-    return outputs, program
-
-
 def reference(model, feeds):
     """ONNX Runtime's outputs by name."""
     options = onnxruntime.SessionOptions()
@@ -106,7 +97,7 @@ def reference(model, feeds):
 
 def check(op, arrays, constant=("W", "R", "B", "P"), tolerance=1e-5, **attributes):
     model, feeds = build(op, arrays, constant, **attributes)
-    outputs, _ = run(model, feeds)
+    outputs, _ = run_exact(model, feeds)
     for name, want in reference(model, feeds).items():
         assert outputs[name].shape == want.shape, name
         np.testing.assert_allclose(
@@ -155,7 +146,7 @@ def test_batch_first(op):
     arrays = operands(op, layout=1)
     first = without(arrays, "sequence_lens", "P")
     model, feeds = build(op, first, ("W", "R", "B"), layout=1)
-    outputs, _ = run(model, feeds)
+    outputs, _ = run_exact(model, feeds)
     swapped = dict(first)
     for name in ("X", "initial_h", "initial_c"):
         if name in swapped:
@@ -173,7 +164,7 @@ def test_batch_first_both_directions_with_lengths():
     model, feeds = build(
         "GRU", arrays, ("W", "R", "B"), layout=1, direction="bidirectional"
     )
-    outputs, _ = run(model, feeds)
+    outputs, _ = run_exact(model, feeds)
     swapped = dict(arrays)
     for name in ("X", "initial_h"):
         swapped[name] = np.ascontiguousarray(arrays[name].swapaxes(0, 1))
@@ -258,7 +249,7 @@ def test_one_step_and_one_row():
 def test_other_floats(op, dtype):
     arrays = without(operands(op, scale=0.5), "P")
     model, feeds = build(op, arrays, ("W", "R", "B"), dtype)
-    outputs, _ = run(model, feeds)
+    outputs, _ = run_exact(model, feeds)
     expected = reference(*build(op, arrays, ("W", "R", "B")))
     tolerance = 5e-3 if dtype == np.float16 else 1e-5
     for name, want in expected.items():
@@ -280,7 +271,9 @@ def test_quantized(op, quantize):
     model, feeds = build(op, arrays, ("W", "R", "B"), **attributes)
     rng = np.random.default_rng(1)
     samples = rng.uniform(-0.25, 0.25, (24, *feeds["X"].shape[1:])).astype(np.float32)
-    outputs, program = run(model, feeds, quantize=quantize, calibration={"X": samples})
+    outputs, program = run_exact(
+        model, feeds, quantize=quantize, calibration={"X": samples}
+    )
     want = reference(model, feeds)["Y"]
     error = np.linalg.norm(outputs["Y"] - want) / np.linalg.norm(want)
     assert error < {"int8": 0.03, "w4a8": 0.25, "bfp16": 0.002}[quantize]
@@ -371,7 +364,7 @@ def test_random(seed):
     if quantize in ("bfp16", "fp16") and target.bfp_block_rows != 64:
         target = cim.Target.load("m50")
     model, feeds = build(op, arrays, constant, **attributes)
-    run(
+    run_exact(
         model,
         feeds,
         target=target,
@@ -457,7 +450,7 @@ def test_speech_network():
     time = np.arange(2000) / 16000
     tones = np.sin(2 * np.pi * rng.uniform(100, 6000, (13, 1)) * time)
     audio = (tones + rng.normal(0, 0.05, tones.shape)).astype(np.float32)
-    outputs, program = run(
+    outputs, program = run_exact(
         model,
         {"audio": audio[:1]},
         quantize="int8",
